@@ -1,0 +1,121 @@
+"""Frozen values that every layer of the router shares. Imports nothing of ours."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+
+
+class Secret:
+    """A credential. Its text comes out by `reveal()` alone: never by `repr`, `str` or formatting."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """Return the credential; for the line of code that sends or compares it."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return "Secret('***')"
+
+    __str__ = __repr__
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self._text == other._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+    def __bool__(self) -> bool:
+        return bool(self._text)
+
+
+class Dialect(StrEnum):
+    """The language that a provider speaks at an address; the names are those of `…__DIALECT`."""
+
+    OPENAI = "openai"
+    ANTHROPIC = "anthropic"
+
+
+class Endpoint(StrEnum):
+    """What callers can ask a model for."""
+
+    CHAT = "chat"
+    EMBEDDINGS = "embeddings"
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens that a completion used. `prompt_tokens` includes cached ones, `completion_tokens` reasoning."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """US dollars per 1,000 tokens, exact."""
+
+    prompt_1k: Decimal
+    completion_1k: Decimal
+
+    def cost(self, usage: Usage) -> Decimal:
+        """Return the cost of `usage` in US dollars, exact."""
+        thousandths = (
+            usage.prompt_tokens * self.prompt_1k + usage.completion_tokens * self.completion_1k
+        )
+        return thousandths.scaleb(-3)
+
+
+NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """How to reach a provider: its preset as changed by the configuration.
+
+    `key_variable` names the environment variable that `api_key` is looked for in; None if the provider
+    needs no key. `base_url` has no slash at its end.
+    """
+
+    name: str
+    base_url: str
+    api_key: Secret | None = None
+    key_variable: str | None = None
+    dialect: Dialect | None = None
+    headers: Mapping[str, str] = field(default_factory=lambda: NO_HEADERS)
+    volunteers_usage: bool = False
+    whole_handle: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """One place where a model runs: a row of the list, resolved against the provider's configuration.
+
+    `path` is sent verbatim, its query included, after the provider's `base_url`. `price` is None where
+    the row is unpriced: then no cost is claimed.
+    """
+
+    model: str
+    upstream_model: str
+    provider: Provider
+    dialect: Dialect
+    endpoint: Endpoint
+    path: str
+    price: Price | None = None
+    weight: float = 1.0
+    priority: int = 0
+    context_window: int | None = None
+    max_output_tokens: int | None = None
+
+    @property
+    def url(self) -> str:
+        """The address that a unary call is sent to."""
+        return self.provider.base_url + self.path

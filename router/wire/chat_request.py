@@ -1,0 +1,177 @@
+"""OpenAI's chat completion request: checked as the contract demands, edited in place, never rewritten.
+
+Source of the fields: https://platform.openai.com/docs/api-reference/chat/create
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Self
+
+import msgspec
+
+from router.errors import InvalidRequestError
+from router.wire import jsontext
+
+
+class _Object(msgspec.Struct):
+    """Any object, nothing of it kept."""
+
+
+class _StreamOptions(msgspec.Struct):
+    include_usage: Any = None
+
+
+class _Peek(msgspec.Struct):
+    """What must be known of every request; the rest is scanned and skipped."""
+
+    model: str
+    messages: list[_Object]
+    stream: bool | None = None
+    stream_options: Any = None
+
+
+_PEEK = msgspec.json.Decoder(_Peek)
+
+
+@dataclass(frozen=True)
+class ChatRequest:
+    """A checked request. `body` is the caller's, byte for byte; `created` is Unix time in seconds."""
+
+    body: bytes = field(repr=False)
+    model: str
+    stream: bool
+    include_usage: bool
+    created: int
+
+    @classmethod
+    def parse(cls, body: bytes, created: int) -> Self:
+        """Check `body` by the contract.
+
+        Raises:
+            InvalidRequestError: with `param` where a field is at fault.
+
+        """
+        if not body.isascii():
+            _decode(body)
+        try:
+            peek = _PEEK.decode(body)
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+            peek = _peek_slowly(body)
+        _refuse_duplicates(body)
+        options = peek.stream_options
+        return cls(
+            body=body,
+            model=peek.model,
+            stream=bool(peek.stream),
+            include_usage=isinstance(options, Mapping) and options.get("include_usage") is True,
+            created=created,
+        )
+
+    @cached_property
+    def fields(self) -> dict[str, Any]:
+        """The whole request as Python values, for dialects that translate.
+
+        Raises:
+            InvalidRequestError: for well-formed JSON that cannot be held as values (a lone surrogate).
+
+        """
+        try:
+            value: dict[str, Any] = msgspec.json.decode(self.body)
+        except (msgspec.DecodeError, RecursionError) as exc:
+            msg = f"The request cannot be translated for this model: {exc}"
+            raise InvalidRequestError(msg) from exc
+        return value
+
+    def edited(self, *, model: str, ask_usage: bool) -> bytes:
+        """Return the body with `model`, and with usage asked for if `ask_usage`; all else untouched."""
+        ask_usage = ask_usage and not self.include_usage
+        if model == self.model and not ask_usage:
+            return self.body
+        text = self.body.decode()
+        edits: list[tuple[int, int, str]] = []
+        options_seen = False
+        for member in jsontext.members(text):
+            if member.key == "model" and model != self.model:
+                edits.append((member.start, member.end, json.dumps(model)))
+            elif member.key == "stream_options" and ask_usage:
+                options_seen = True
+                edits.extend(_ask_usage(text[member.start : member.end], member.start))
+        if ask_usage and not options_seen:
+            start = text.index("{") + 1
+            edits.append((start, start, '"stream_options":{"include_usage":true},'))
+        for start, end, new in sorted(edits, reverse=True):
+            text = text[:start] + new + text[end:]
+        return text.encode()
+
+
+def _ask_usage(options: str, offset: int) -> list[tuple[int, int, str]]:
+    """Return the edits that make `options`, a JSON value, ask for usage.
+
+    A value that is neither an object nor null is left for the provider to refuse.
+    """
+    if options == "null":
+        return [(offset, offset + len(options), '{"include_usage":true}')]
+    if not options.startswith("{"):
+        return []
+    inner = list(jsontext.members(options))
+    asked = [m for m in inner if m.key == "include_usage"]
+    if asked:
+        return [(offset + m.start, offset + m.end, "true") for m in asked]
+    return [(offset + 1, offset + 1, '"include_usage":true' + ("," if inner else ""))]
+
+
+def _decode(body: bytes) -> str:
+    try:
+        return jsontext.decode_utf8(body)
+    except jsontext.MalformedJsonError as exc:
+        raise _malformed(exc) from exc
+
+
+def _malformed(exc: jsontext.MalformedJsonError) -> InvalidRequestError:
+    return InvalidRequestError(f"We could not parse the JSON body of your request: {exc}.")
+
+
+def _peek_slowly(body: bytes) -> _Peek:
+    """Read a body that the fast scanner refused: say what is wrong, or accept what is only unusual."""
+    try:
+        jsontext.check_slowly(body)
+    except jsontext.MalformedJsonError as exc:
+        raise _malformed(exc) from exc
+    value = json.loads(body, parse_int=float)
+    if not isinstance(value, dict):
+        msg = "The request body must be a JSON object."
+        raise InvalidRequestError(msg)
+    for key, is_right, expected in _SHAPE:
+        if not is_right(value.get(key)):
+            missing = f"Missing required parameter: '{key}'."
+            wrong = f"Invalid type for '{key}': expected {expected}."
+            raise InvalidRequestError(wrong if key in value else missing, param=key)
+    return _Peek(value["model"], [], value.get("stream"), value.get("stream_options"))
+
+
+def _is_list_of_objects(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(item, dict) for item in value)
+
+
+_SHAPE = (
+    ("model", lambda value: isinstance(value, str), "a string"),
+    ("messages", _is_list_of_objects, "a list of objects"),
+    ("stream", lambda value: value is None or isinstance(value, bool), "a boolean or null"),
+)
+
+
+def _refuse_duplicates(body: bytes) -> None:
+    """Refuse two spellings of `model` or `stream`: whoever reads the other one is fooled.
+
+    A body in which each name occurs once at most and no key can be spelt with escapes needs no walk.
+    """
+    if body.count(b'"model"') == 1 and body.count(b'"stream"') <= 1 and b"\\u" not in body:
+        return
+    seen: set[str] = set()
+    for member in jsontext.members(body.decode()):
+        if member.key in ("model", "stream") and member.key in seen:
+            msg = f"The request body names '{member.key}' twice."
+            raise InvalidRequestError(msg, param=member.key)
+        seen.add(member.key)
