@@ -1,0 +1,111 @@
+"""What a provider's HTTP status means: one table for every dialect.
+
+The rows follow the contract's error table. A dialect reads the provider's message, code and param;
+the status alone decides the class of the failure, here.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+
+import msgspec
+
+from router.errors import (
+    DeadlineExceededError,
+    QuotaExhaustedError,
+    RateLimitedError,
+    UpstreamAuthError,
+    UpstreamError,
+    UpstreamModelNotFoundError,
+    UpstreamOverloadedError,
+    UpstreamRejectedError,
+    UpstreamUnavailableError,
+)
+
+KEPT_STATUSES = frozenset({400, 404, 409, 413, 415, 422})
+"""The provider's verdict on the request itself: passed on with its own status."""
+
+_CLASS_OF: Mapping[int, type[UpstreamError]] = {
+    401: UpstreamAuthError,
+    402: UpstreamAuthError,
+    403: UpstreamAuthError,
+    408: DeadlineExceededError,
+    410: UpstreamModelNotFoundError,
+    429: RateLimitedError,
+    503: UpstreamOverloadedError,
+    504: DeadlineExceededError,
+    529: UpstreamOverloadedError,
+}
+
+_PASSES_WHOLE = (UpstreamRejectedError, RateLimitedError)
+"""Failures whose `type` and `code` are the provider's to say; for all others they are ours."""
+
+DEFAULT_RETRY_AFTER = 1.0
+"""Seconds to wait where a provider that is out of room does not say."""
+
+
+MAX_RETRY_AFTER = 86_400.0
+"""Seconds; a longer wait, or one that is no number, is not passed on as stated."""
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What a provider said of a failure. `whole` is the JSON object where it already has OpenAI's shape."""
+
+    message: str
+    code: str | None = None
+    param: str | None = None
+    type: str | None = None
+    whole: Mapping[str, object] | None = None
+
+
+def class_of(status: int, words: Words) -> type[UpstreamError]:
+    """Return the class of failure that `status` means."""
+    if status == 429 and "insufficient_quota" in (words.code, words.type):
+        return QuotaExhaustedError
+    if status in _CLASS_OF:
+        return _CLASS_OF[status]
+    return UpstreamRejectedError if 400 <= status < 500 else UpstreamUnavailableError
+
+
+def failure(status: int, headers: Mapping[str, str], words: Words) -> UpstreamError:
+    """Return the failure for a provider's answer."""
+    kind = class_of(status, words)
+    retry_after = seconds_to_wait(headers)
+    if retry_after is None and issubclass(kind, RateLimitedError | UpstreamOverloadedError):
+        retry_after = DEFAULT_RETRY_AFTER
+    keeps_words = issubclass(kind, _PASSES_WHOLE)
+    error = kind(
+        words.message,
+        param=words.param,
+        code=words.code if keeps_words else None,
+        retry_after=retry_after,
+        http_status=status if status in KEPT_STATUSES else None,
+        body=msgspec.json.encode(words.whole) if keeps_words and words.whole else b"",
+    )
+    error.upstream_status = status
+    return error
+
+
+def seconds_to_wait(headers: Mapping[str, str]) -> float | None:
+    """Return how long a provider asks to wait: `retry-after-ms`, or `retry-after` in seconds or as a date.
+
+    A date is taken relative to the answer's own `date` header, so that no clock is needed. None if the
+    provider does not say, or says what cannot be read.
+    """
+    try:
+        wait = _stated_wait(headers)
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return None if wait is None else min(max(0.0, wait), MAX_RETRY_AFTER)
+
+
+def _stated_wait(headers: Mapping[str, str]) -> float | None:
+    if millis := headers.get("retry-after-ms"):
+        return float(millis) / 1000
+    stated = headers.get("retry-after", "")
+    if stated[:1].isdigit():
+        return float(stated)
+    if stated and (date := headers.get("date")):
+        return (parsedate_to_datetime(stated) - parsedate_to_datetime(date)).total_seconds()
+    return None

@@ -1,0 +1,56 @@
+"""Who a handle's provider is: its preset as the configuration changes it.
+
+Precedence, for address and key each: the provider's own setting, then `UPSTREAM_*`, then the preset.
+"""
+
+import re
+from typing import Final
+
+from router.config import ProvidersConfig, ProviderSettings
+from router.providers.presets import PRESETS
+from router.routing.handle import HandleError
+from router.values import Provider, Secret
+
+BUILT_IN_SCHEME: Final = "demo:"
+"""Of addresses that no network is needed for."""
+
+
+def variable_name(provider: str) -> str:
+    """Return NAME as it stands in `TRUNKLINE_PROVIDERS__<NAME>__…` for a provider."""
+    return re.sub(r"[-.]", "_", provider).upper()
+
+
+def resolve(name: str, config: ProvidersConfig) -> Provider:
+    """Return the provider called `name`.
+
+    Raises:
+        HandleError: if it has no base URL.
+
+    """
+    preset = PRESETS.get(name.lower())
+    own = config.named.get(variable_name(name), ProviderSettings())
+    # What is built in is nowhere else: one base for all is not meant for it.
+    is_built_in = preset is not None and preset.base_url.startswith(BUILT_IN_SCHEME)
+    upstream = None if is_built_in else config.upstream_base_url
+    base_url = own.base_url or upstream or (preset and preset.base_url)
+    if not base_url:
+        variable = f"TRUNKLINE_PROVIDERS__{variable_name(name)}__BASE_URL"
+        msg = f"provider '{name}' has no base URL: set {variable}"
+        raise HandleError(msg)
+    return Provider(
+        name=name,
+        base_url=base_url.rstrip("/"),
+        api_key=own.api_key or config.upstream_api_key or _preset_key(name, config),
+        key_variable=preset.key_variable if preset else None,
+        dialect=own.dialect,
+        headers={**(preset.headers if preset else {}), **own.headers},
+        volunteers_usage=bool(preset and preset.volunteers_usage),
+        whole_handle=own.base_url is None and upstream is not None,
+    )
+
+
+def _preset_key(name: str, config: ProvidersConfig) -> Secret | None:
+    preset = PRESETS.get(name.lower())
+    if preset is None or preset.key_variable is None:
+        return None
+    return config.preset_keys.get(preset.key_variable)

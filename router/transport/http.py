@@ -1,0 +1,157 @@
+"""The real transport: HTTP/1.1 by aiohttp, one session and one pool for the process.
+
+`HTTPS_PROXY`, `NO_PROXY` and `SSL_CERT_FILE` are honoured. Compressed answers are not asked for (usage
+is read on the way, and compression costs both sides more than loopback or TLS gain), but gzip and
+deflate are understood within bounds, since some providers send them all the same.
+"""
+
+import zlib
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Final
+
+import aiohttp
+from yarl import URL
+
+from router.errors import UpstreamError, UpstreamTruncatedError, UpstreamUnavailableError
+from router.wire.http import HttpRequest
+
+KEEP_ALIVE_SECONDS: Final = 15.0
+"""Shorter than the idle timeout of common load balancers, so that we are the side that closes."""
+
+_PIECE: Final = 1024 * 1024
+"""Most bytes that one step of decompression yields: a small input cannot fill the memory."""
+
+_HEAD_LIMIT: Final = 64 * 1024
+"""Bytes of one header line; providers send long policies and cookies."""
+
+_WORDS: Final[tuple[tuple[type[Exception], type[UpstreamError], str], ...]] = (
+    (aiohttp.ClientPayloadError, UpstreamTruncatedError, "The provider's answer broke off."),
+    (aiohttp.ConnectionTimeoutError, UpstreamUnavailableError, "The provider cannot be reached in time."),
+    (aiohttp.ClientConnectorCertificateError, UpstreamUnavailableError, "The provider's certificate is bad."),
+    (aiohttp.ClientConnectorDNSError, UpstreamUnavailableError, "The provider's host is not known."),
+    (aiohttp.ClientConnectorError, UpstreamUnavailableError, "The provider cannot be reached."),
+    (aiohttp.ServerDisconnectedError, UpstreamUnavailableError, "The provider hung up without an answer."),
+    (aiohttp.ClientOSError, UpstreamUnavailableError, "The connection to the provider failed."),
+    (aiohttp.ClientResponseError, UpstreamUnavailableError, "The provider's answer is not valid HTTP."),
+    (aiohttp.ClientError, UpstreamUnavailableError, "The request to the provider failed."),
+    (ConnectionError, UpstreamUnavailableError, "The connection to the provider failed."),
+    (TimeoutError, UpstreamUnavailableError, "The provider did not answer in time."),
+    (ValueError, UpstreamUnavailableError, "The provider's address cannot be used."),
+)  # fmt: skip
+"""The most specific first; words that name no address, since they reach callers."""
+
+
+def translated(exc: Exception) -> UpstreamError:
+    """Return our error for one of aiohttp's."""
+    for kind, ours, words in _WORDS:
+        if isinstance(exc, kind):
+            return ours(words)
+    return UpstreamUnavailableError("The request to the provider failed.")
+
+
+class AiohttpResponse:
+    """An answer; lives as long as the `send` context that gave it."""
+
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self._response = response
+        self.status = response.status
+        self.headers: Mapping[str, str] = response.headers
+
+    async def read(self, limit: int) -> bytes:
+        """See `HttpResponse.read`."""
+        parts: list[bytes] = []
+        size = 0
+        async for piece in self.chunks():
+            size += len(piece)
+            if size > limit:
+                msg = f"The provider's answer is larger than {limit} bytes."
+                raise UpstreamUnavailableError(msg)
+            parts.append(piece)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
+        """See `HttpResponse.chunks`."""
+        encoding = self.headers.get("content-encoding", "identity").strip().lower()
+        try:
+            if encoding in ("", "identity"):
+                async for data in self._response.content.iter_any():
+                    yield data
+            elif encoding in ("gzip", "x-gzip", "deflate"):
+                async for data in self._decompressed():
+                    yield data
+            else:
+                msg = "The provider's answer has a content encoding that was not asked for."
+                raise UpstreamUnavailableError(msg)
+        except (aiohttp.ClientConnectionError, ConnectionError) as exc:
+            msg = "The provider's answer broke off."
+            raise UpstreamTruncatedError(msg) from exc
+        except aiohttp.ClientError as exc:
+            raise translated(exc) from exc
+
+    async def _decompressed(self) -> AsyncGenerator[bytes, None]:
+        # 32: header detection, so that both gzip and zlib are read.
+        inflater = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
+        try:
+            async for data in self._response.content.iter_any():
+                while data and not inflater.eof:
+                    piece = inflater.decompress(data, _PIECE)
+                    data = inflater.unconsumed_tail  # noqa: PLW2901 (the rest of the same read)
+                    if piece:
+                        yield piece
+        except zlib.error as exc:
+            msg = "The provider's answer cannot be decompressed."
+            raise UpstreamUnavailableError(msg) from exc
+        if not inflater.eof:
+            msg = "The provider's answer broke off."
+            raise UpstreamTruncatedError(msg)
+
+
+class AiohttpTransport:
+    """Sends requests over the network. Lives as long as the application; `close` it."""
+
+    def __init__(self) -> None:
+        self._session: aiohttp.ClientSession | None = None
+
+    def _open_session(self) -> aiohttp.ClientSession:
+        # Made at the first request: a session needs a running loop, the object graph does not.
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_SECONDS),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                timeout=aiohttp.ClientTimeout(total=None),
+                auto_decompress=False,
+                trust_env=True,
+                max_line_size=_HEAD_LIMIT,
+                max_field_size=_HEAD_LIMIT,
+                skip_auto_headers=("user-agent", "accept", "content-type"),
+            )
+        return self._session
+
+    @asynccontextmanager
+    async def send(
+        self, request: HttpRequest, *, connect_timeout: float
+    ) -> AsyncIterator[AiohttpResponse]:
+        """See `Transport.send`."""
+        try:
+            response = await self._open_session().request(
+                request.method,
+                URL(request.url, encoded=True),
+                headers={"accept-encoding": "identity", **request.headers},
+                data=request.body or None,
+                allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout),
+            )
+        except (aiohttp.ClientError, ConnectionError, TimeoutError, ValueError) as exc:
+            raise translated(exc) from exc
+        try:
+            yield AiohttpResponse(response)
+        finally:
+            # An answer read to its end has given its connection back; any other connection ends here.
+            response.close()
+
+    async def close(self) -> None:
+        """Close all connections."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None

@@ -1,0 +1,105 @@
+import ast
+import re
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from router.providers import presets
+from router.providers.presets import PRESETS, Preset
+from router.routing import handle
+from router.values import Dialect
+
+ROOT = Path(__file__).parents[3]
+DOCUMENTED = [
+    [cell.strip().strip("`") for cell in line.strip("|").split("|")]
+    for line in (ROOT / "docs" / "providers.md").read_text().splitlines()
+    if re.match(r"\| `[a-z0-9-]+` \| `https?:", line) and "acme" not in line
+]
+LOCAL = {"llamacpp", "lmstudio", "ollama", "sglang", "vllm"}
+
+
+def test_no_vendor_stands_in_the_table_twice() -> None:
+    source = ast.parse(Path(presets.__file__).read_text())
+    keys = [
+        str(key.value)
+        for node in ast.walk(source)
+        if isinstance(node, ast.Dict)
+        for key in node.keys
+        if isinstance(key, ast.Constant)
+    ]
+
+    assert sorted(keys) == sorted(PRESETS)
+
+
+@pytest.mark.parametrize(("name", "preset"), PRESETS.items(), ids=PRESETS)
+def test_a_vendors_name_can_stand_in_a_handle_and_a_variable(name: str, preset: Preset) -> None:
+    assert re.fullmatch(r"[a-z0-9][a-z0-9-]*", name)
+    assert handle.parse(f"/{name}/chat/completions").provider == name
+
+
+@pytest.mark.parametrize(("name", "preset"), PRESETS.items(), ids=PRESETS)
+def test_an_address_is_a_base_that_a_path_can_be_appended_to(name: str, preset: Preset) -> None:
+    address = urlsplit(preset.base_url)
+
+    assert not preset.base_url.endswith("/")
+    assert not any((address.query, address.fragment, address.username))
+    assert not address.path.endswith("/chat/completions")
+
+
+@pytest.mark.parametrize(
+    "name", [n for n in PRESETS if n not in LOCAL | {"demo"}], ids=lambda name: name
+)
+def test_a_vendor_is_called_over_tls_with_a_key_of_its_own(name: str) -> None:
+    preset = PRESETS[name]
+
+    assert preset.base_url.startswith("https://")
+    assert re.fullmatch(r"[A-Z0-9_]+_(API_KEY|TOKEN)", preset.key_variable or "")
+    assert [n for n, p in PRESETS.items() if p.key_variable == preset.key_variable] == [name]
+
+
+@pytest.mark.parametrize("name", sorted(LOCAL))
+def test_a_local_server_is_called_on_loopback_without_a_key(name: str) -> None:
+    address = urlsplit(PRESETS[name].base_url)
+
+    assert (address.scheme, address.hostname, address.path) == ("http", "127.0.0.1", "")
+    assert PRESETS[name].key_variable is None
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "url"),
+    [
+        ("openai", "/v1/chat/completions", "https://api.openai.com/v1/chat/completions"),
+        ("anthropic", "/v1/messages", "https://api.anthropic.com/v1/messages"),
+        (
+            "fireworks",
+            "/chat/completions",
+            "https://api.fireworks.ai/inference/v1/chat/completions",
+        ),
+        ("demo", "/v1/chat/completions", "demo://builtin/v1/chat/completions"),
+    ],
+)
+def test_the_contracts_handles_lead_where_it_says(name: str, path: str, url: str) -> None:
+    assert PRESETS[name].base_url + path == url
+
+
+def test_the_documentation_shows_the_table_as_it_is() -> None:
+    shown = {
+        name: (base, None if key == "none" else key, usage == "volunteered")
+        for name, base, key, _, usage, _ in DOCUMENTED
+    }
+
+    assert shown == {
+        name: (p.base_url, p.key_variable, p.volunteers_usage)
+        for name, p in PRESETS.items()
+        if name != "demo"
+    }
+
+
+@pytest.mark.parametrize("row", DOCUMENTED, ids=lambda row: row[0])
+def test_a_documented_handle_leads_to_a_dialect(row: list[str]) -> None:
+    parsed = handle.parse(row[3])
+
+    assert parsed.provider == row[0]
+    dialect, _ = handle.language_of(parsed.path, None)
+    assert dialect is (Dialect.ANTHROPIC if row[0] == "anthropic" else Dialect.OPENAI)
