@@ -1,0 +1,182 @@
+"""A chat completion request as Anthropic's Messages request: says what the caller said, and no more.
+
+Sources: https://platform.openai.com/docs/api-reference/chat/create,
+https://platform.claude.com/docs/en/api/messages.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+
+from router.errors import InvalidRequestError
+from router.providers.anthropic import fields
+from router.providers.anthropic.draft import Draft, Names
+from router.providers.anthropic.families import family_of
+from router.providers.anthropic.fields import Members
+from router.providers.anthropic.thinking import encode_sampling, encode_thinking
+from router.providers.anthropic.tools import encode_tools
+from router.providers.anthropic.turns import encode_messages
+from router.values import Deployment
+from router.wire.chat_request import ChatRequest
+
+_MEMBERS = msgspec.json.Decoder(Members)
+
+_READ: Final = frozenset({
+    "model", "messages", "stream", "stream_options", "max_tokens", "max_completion_tokens", "n", "stop",
+    "temperature", "top_p", "top_k", "tools", "tool_choice", "parallel_tool_calls", "response_format",
+    "reasoning_effort", "service_tier", "user", "safety_identifier", "metadata",
+})  # fmt: skip
+"""Fields that have a reader of their own; it reports what it cannot carry."""
+
+NATIVE_FIELDS: Final = (
+    "thinking", "output_config", "cache_control", "container", "context_management", "mcp_servers",
+    "diagnostics", "inference_geo", "speed",
+)  # fmt: skip
+"""Anthropic's own fields; a caller who sends them means them, and they pass as they are."""
+
+_NO_EFFECT: Final[Mapping[str, Any]] = {
+    "frequency_penalty": 0,
+    "presence_penalty": 0,
+    "logprobs": False,
+    "top_logprobs": 0,
+    "store": False,
+    "modalities": ["text"],
+    "verbosity": "medium",
+}
+"""Values that ask for what is done anyway: leaving them out loses nothing."""
+
+_TIERS: Final[Mapping[str, str]] = {
+    "auto": "auto",
+    "priority": "auto",
+    "fast": "auto",
+    "default": "standard_only",
+    "standard_only": "standard_only",
+}
+"""`service_tier` by OpenAI's values; others are reported."""
+
+# Anthropic asks for no e-mail addresses and telephone numbers in `metadata.user_id`.
+_IDENTIFYING = re.compile(r"\S+@\S+\.\S+|(?=.*[+\s().-])\+?[\d\s().-]{7,20}")
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A request as it goes out, and what the decoder must know of it."""
+
+    body: bytes
+    dropped: tuple[str, ...]
+    tool_names: Names
+    json_tool: str | None
+
+
+def encode(request: ChatRequest, deployment: Deployment) -> Encoded:
+    """Translate `request` for `deployment`.
+
+    Raises:
+        InvalidRequestError: if the request is not as OpenAI has it, or its content cannot be carried.
+
+    """
+    draft = Draft(_fields(request), family_of(deployment.upstream_model))
+    _refuse_choices(draft)
+    draft.body["model"] = deployment.upstream_model
+    draft.body["max_tokens"] = _max_tokens(draft, deployment)
+    encode_messages(draft)
+    encode_tools(draft)
+    encode_thinking(draft)
+    encode_sampling(draft)
+    _encode_stop(draft)
+    _encode_user(draft)
+    _encode_tier(draft)
+    _pass_native(draft)
+    if request.stream:
+        draft.body["stream"] = True
+    _report_others(draft)
+    body = msgspec.json.encode(draft.body)
+    return Encoded(body, tuple(dict.fromkeys(draft.dropped)), draft.tool_names, draft.json_tool)
+
+
+def _fields(request: ChatRequest) -> Members:
+    try:
+        return _MEMBERS.decode(request.body)
+    except (msgspec.DecodeError, RecursionError) as exc:
+        msg = f"The request cannot be translated for this model: {exc}"
+        raise InvalidRequestError(msg) from exc
+
+
+def _refuse_choices(draft: Draft) -> None:
+    n = fields.integer(draft.fields.get("n"), "n")
+    if n is not None and n != 1:
+        msg = "This model gives one choice at a time: 'n' must be 1."
+        raise InvalidRequestError(msg, param="n")
+
+
+def _max_tokens(draft: Draft, deployment: Deployment) -> int:
+    """Return `max_tokens`, which Anthropic demands: the caller's, else the most the model can give."""
+    for name in ("max_completion_tokens", "max_tokens"):
+        asked = fields.integer(draft.fields.get(name), name)
+        if asked is not None:
+            return asked
+    return deployment.max_output_tokens or draft.family.max_output_tokens
+
+
+def _encode_stop(draft: Draft) -> None:
+    asked = fields.texts(draft.fields.get("stop"), "stop")
+    # Anthropic refuses stop sequences of white space alone.
+    sent = [text for text in asked if text.strip()]
+    if len(sent) < len(asked):
+        draft.dropped.append("stop")
+    if sent:
+        draft.body["stop_sequences"] = sent
+
+
+def _encode_user(draft: Draft) -> None:
+    """Fill `metadata.user_id` from itself, `safety_identifier` or `user`; the first that is there counts."""
+    metadata = fields.anything(draft.fields.get("metadata"), "metadata") or {}
+    if not isinstance(metadata, dict):
+        raise InvalidRequestError("'metadata' must be an object.", param="metadata")
+    if metadata.keys() - {"user_id"}:
+        draft.dropped.append("metadata")
+    native = metadata.get("user_id")
+    chosen = native if isinstance(native, str) else None
+    for name in ("safety_identifier", "user"):
+        user = fields.text(draft.fields.get(name), name)
+        if user and (_IDENTIFYING.fullmatch(user) or chosen not in (None, user)):
+            draft.dropped.append(name)
+        elif user:
+            chosen = user
+    if chosen:
+        draft.body["metadata"] = {"user_id": chosen}
+
+
+def _encode_tier(draft: Draft) -> None:
+    tier = fields.text(draft.fields.get("service_tier"), "service_tier")
+    if tier is None:
+        return
+    if tier in _TIERS:
+        draft.body["service_tier"] = _TIERS[tier]
+    else:
+        draft.dropped.append("service_tier")
+
+
+def _pass_native(draft: Draft) -> None:
+    for name in NATIVE_FIELDS:
+        value = draft.fields.get(name)
+        if value is None or fields.says_nothing(value):
+            continue
+        if name == "output_config":
+            # Its members stand beside what `response_format` and `reasoning_effort` became.
+            own = fields.members(value, name)
+            draft.body[name] = {**draft.body.get(name, {}), **own}
+        else:
+            draft.body[name] = value
+
+
+def _report_others(draft: Draft) -> None:
+    for name, value in draft.fields.items():
+        if name in _READ or name in NATIVE_FIELDS or fields.says_nothing(value):
+            continue
+        if name in _NO_EFFECT and fields.anything(value, name) == _NO_EFFECT[name]:
+            continue
+        draft.dropped.append(name)
