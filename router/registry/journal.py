@@ -1,0 +1,33 @@
+"""What the log says when a list replaces another."""
+
+from typing import Final
+
+import structlog
+
+from router.registry.good import GoodList, price_jumps
+from router.registry.rows import Reading
+from router.routing.snapshot import Snapshot
+
+_log = structlog.get_logger()
+
+LOGGED: Final = 10
+"""Rows, prices and aliases that one log line names; `trunkline models` shows all."""
+
+
+def log_replaced(before: Snapshot, good: GoodList, reading: Reading) -> None:
+    now = good.snapshot
+    _log.info(
+        "model_list_replaced",
+        generation=now.generation,
+        models=len(now.models),
+        deployments=good.extent.served,
+        set_aside=len(now.set_aside),
+    )
+    if now.set_aside:
+        rows = [f"row {s.row} {s.model!r}: {s.reason}" for s in now.set_aside[:LOGGED]]
+        _log.warning("rows_set_aside", count=len(now.set_aside), first=rows)
+    if reading.notes:
+        notes = [f"row {n.row} {n.model!r}: {n.text}" for n in reading.notes[:LOGGED]]
+        _log.warning("aliases_ignored", count=len(reading.notes), first=notes)
+    if jumps := price_jumps(before, now):
+        _log.warning("prices_jumped", count=len(jumps), first=list(jumps[:LOGGED]))

@@ -1,0 +1,266 @@
+"""Keeps the model list of a running router fresh.
+
+One attempt goes source, rows, guard, disk, snapshot, and ends with a good list or with a reason; nothing
+that a source sends, and no fault of ours on the way, ends the refresh itself.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from router.config import RouterConfig
+from router.registry.good import (
+    NO_PAST,
+    GoodList,
+    confirmed,
+    digest_of,
+    is_same,
+    make,
+)
+from router.registry.guard import ACCEPTED, Agreement, Verdict, judge
+from router.registry.journal import log_replaced
+from router.registry.location import NO_VALIDATORS
+from router.registry.origin import Origin, origin_of, read_bundled, revive
+from router.registry.rows import Reading, read
+from router.registry.scan import ListError
+from router.registry.source import FETCH_SECONDS, Fetched, SourceError
+from router.registry.status import Status, degraded
+from router.registry.store import Saved, StoreError
+from router.routing.snapshot import EMPTY, Snapshot
+from router.transport.seam import Transport
+
+_log = structlog.get_logger()
+
+BACKOFF_SECONDS: Final = 1.0
+"""The first pause while nothing is served; it doubles up to the period of the refresh."""
+
+JITTER: Final = (0.9, 1.1)
+"""Spreads the refreshes of routers that were started together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a registry takes from the world. Tests put their own in place.
+
+    `clock` gives Unix time in seconds, `uniform` a random number between two; a fetch takes at most
+    `fetch_seconds`.
+    """
+
+    clock: Callable[[], float] = time.time
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    uniform: Callable[[float, float], float] = random.uniform
+    fetch_seconds: float = FETCH_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class _Offer:
+    """A fetched list, compared with the one that is served. `reading` is None where nothing has changed."""
+
+    digest: str
+    reading: Reading | None = None
+    verdict: Verdict = ACCEPTED
+
+
+class Registry:
+    """The model list. Lives as long as the application: `start` it, `close` it.
+
+    `snapshot` is the list now; it is replaced in one assignment, so that a call which holds on to it keeps
+    one state to its end.
+    """
+
+    def __init__(
+        self,
+        config: RouterConfig,
+        transport: Transport,
+        surroundings: Surroundings = Surroundings(),
+    ) -> None:
+        """Raise `ConfigError` if the configured source is neither a URL nor a path."""
+        self.snapshot: Snapshot = EMPTY
+        self._origin = origin_of(config, transport, surroundings.fetch_seconds)
+        self._providers = config.providers
+        self._period = config.model_list.refresh_seconds
+        self._world = surroundings
+        self._good: GoodList | None = None
+        self._past = NO_PAST
+        self._unsaved: tuple[Saved, str] | None = None
+        self._agreement: Agreement | None = None
+        self._failure = ""
+        self._failures = 0
+        self._attempting = asyncio.Lock()
+        self._changed = asyncio.Event()
+        self._is_closed = False
+        self._task: asyncio.Task[None] | None = None
+
+    def __repr__(self) -> str:
+        source = self._origin.shown if self._origin else "bundled"
+        return f"<Registry source={source!r} generation={self.snapshot.generation}>"
+
+    async def start(self) -> None:
+        """Load the list, or the last good one, or none for now; then keep it fresh until `close`."""
+        if self._origin is None:
+            reading = read_bundled(self._providers)
+            good = make(reading, "", NO_PAST, self._world.clock())
+            await self._replace(good, reading)
+            return
+        await self._restore(self._origin)
+        await self.refresh_now()
+        if self._is_closed:  # while the source was asked
+            return
+        self._task = asyncio.create_task(self._keep_fresh(), name="model-list-refresh")
+
+    async def close(self) -> None:
+        """Stop the refresh and end all watches. The snapshot stays."""
+        self._is_closed = True
+        self._changed.set()
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+
+    async def refresh_now(self) -> Snapshot:
+        """Ask the source now; return what is served then. Never fails: `degraded` says what went wrong."""
+        if self._origin is None:
+            return self.snapshot
+        async with self._attempting:
+            self._failure = await self._attempt(self._origin)
+            self._failures = self._failures + 1 if self._failure else 0
+            if self._failure:
+                _log.warning(
+                    "model_list_not_refreshed",
+                    source=self._origin.shown,
+                    reason=self._failure,
+                    generation=self.snapshot.generation,
+                )
+        return self.snapshot
+
+    def degraded(self) -> tuple[str, ...]:
+        """Return what does not work as it should, one sentence each; empty if all is well."""
+        return degraded(self.status)
+
+    @property
+    def status(self) -> Status:
+        """The list that is served, in numbers, and what is wrong with it."""
+        good = self._good
+        return Status(
+            generation=self.snapshot.generation,
+            rows=good.extent.rows if good else 0,
+            served=good.extent.served if good else 0,
+            set_aside=len(self.snapshot.set_aside),
+            confirmed_at=good.confirmed_at if good else 0.0,
+            failure=self._failure,
+            unsaved=self._unsaved[1] if self._unsaved else "",
+        )
+
+    async def watch(self) -> AsyncGenerator[Snapshot, None]:
+        """Yield the list as it is now, if there is one, and again after each change, until `close`.
+
+        A slow reader misses generations between, never the newest.
+        """
+        seen = EMPTY.generation
+        while not self._is_closed:
+            changed, snapshot = self._changed, self.snapshot
+            if snapshot.generation > seen:
+                seen = snapshot.generation
+                yield snapshot
+            else:
+                await changed.wait()
+
+    async def _keep_fresh(self) -> None:
+        while True:
+            await self._world.sleep(self._pause())
+            await self.refresh_now()
+
+    def _pause(self) -> float:
+        if self.snapshot is EMPTY:
+            doubled = BACKOFF_SECONDS * 2.0 ** min(max(self._failures - 1, 0), 32)
+            return min(doubled, self._period)
+        return self._period * self._world.uniform(*JITTER)
+
+    async def _restore(self, origin: Origin) -> None:
+        """Serve the last good list from disk, until the source has been asked."""
+        saved = await asyncio.to_thread(origin.store.load)
+        if saved is None:
+            return
+        self._past = saved.past
+        revived = await asyncio.to_thread(revive, saved, self._providers)
+        if revived is None:
+            return
+        reading, good = revived
+        if good.past != saved.past:  # the configuration has changed: a generation of its own
+            await self._keep(origin, Saved.of(good, saved.body))
+        await self._replace(good, reading)
+
+    async def _attempt(self, origin: Origin) -> str:
+        """Ask the source once. Return why its list is not served; empty if it is."""
+        agreement, self._agreement = self._agreement, None
+        known = self._good.validators if self._good else NO_VALIDATORS
+        try:
+            if self._unsaved:
+                await self._keep(origin, self._unsaved[0])
+            fetched = await origin.source.fetch(known)
+            return await self._take(origin, fetched, agreement)
+        except SourceError as exc:
+            return str(exc)
+        except ListError as exc:
+            return f"list unreadable ({exc})"
+        except Exception as exc:  # noqa: BLE001 (the refresh outlives any fault; the log has it)
+            _log.exception("refresh_failed_unexpectedly", source=origin.shown)
+            return f"internal error ({type(exc).__name__})"
+
+    async def _take(
+        self, origin: Origin, fetched: Fetched | None, agreement: Agreement | None
+    ) -> str:
+        """Serve what was fetched, unless it is no other list or is refused; return why it is refused."""
+        now = self._world.clock()
+        if fetched is None:
+            self._good = self._good and confirmed(self._good, now)
+            return ""
+        offer = await asyncio.to_thread(self._examine, origin, fetched.body, agreement)
+        if offer.reading is None:
+            self._good = self._good and confirmed(self._good, now, fetched.validators, offer.digest)
+            return ""
+        if not offer.verdict.is_accepted:
+            self._agreement = offer.verdict.agreement
+            return offer.verdict.reason
+        new = await asyncio.to_thread(
+            make, offer.reading, offer.digest, self._past, now, fetched.validators
+        )
+        # Disk first: were the process killed between, no generation would be given twice.
+        await self._keep(origin, Saved.of(new, fetched.body))
+        await self._replace(new, offer.reading)
+        await asyncio.to_thread(origin.store.forget_accepted)
+        return ""
+
+    def _examine(self, origin: Origin, body: bytes, agreement: Agreement | None) -> _Offer:
+        """Compare a list with the one that is served; in a thread, since lists can be large."""
+        good, digest = self._good, digest_of(body)
+        if good and digest == good.digest:
+            return _Offer(digest)
+        reading = read(body, self._providers)
+        if good and is_same(reading, good.snapshot):
+            return _Offer(digest)
+        extent = good.extent if good else None
+        verdict = judge(reading, extent, agreement, origin.store.accepted())
+        return _Offer(digest, reading, verdict)
+
+    async def _keep(self, origin: Origin, saved: Saved) -> None:
+        try:
+            await asyncio.to_thread(origin.store.save, saved)
+        except StoreError as exc:
+            _log.warning("model_list_not_saved", reason=str(exc))
+            self._unsaved = (saved, str(exc))
+        else:
+            self._unsaved = None
+
+    async def _replace(self, good: GoodList, reading: Reading) -> None:
+        before = self.snapshot
+        self._good, self._past = good, good.past
+        self.snapshot = good.snapshot
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
+        await asyncio.to_thread(log_replaced, before, good, reading)

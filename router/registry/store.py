@@ -1,0 +1,152 @@
+"""The last good list on disk, so that a restart serves while the source is down.
+
+One file per source: a line with a checksum, a line of JSON, the list as it came. A file that is not whole
+and ours is as good as none. Beside it may lie the mark by which an operator accepted a shrunk list.
+Blocking: off the event loop.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import structlog
+
+from router.registry import files
+from router.registry.good import GoodList, Past, digest_of
+from router.registry.location import Location, Validators
+from router.registry.source import MAX_BYTES
+
+_log = structlog.get_logger()
+
+_MAGIC: Final = b"trunkline-model-list-1 "
+MAX_FILE: Final = MAX_BYTES * 4
+"""The list, and an age for each of its models."""
+
+MAX_MARK: Final = 128
+
+
+class StoreError(Exception):
+    """The state directory cannot be written; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What lies on disk: a list's bytes and what must be known to serve it. `saved_at`: Unix seconds."""
+
+    body: bytes = field(repr=False)
+    past: Past
+    validators: Validators
+    saved_at: float
+
+    @classmethod
+    def of(cls, good: GoodList, body: bytes) -> "Saved":
+        return cls(body, good.past, good.validators, good.confirmed_at)
+
+
+class _Header(msgspec.Struct, frozen=True):
+    source: str
+    generation: int
+    fingerprint: str
+    created: Mapping[str, int]
+    etag: str
+    last_modified: str
+    saved_at: float
+
+
+_HEADER: Final = msgspec.json.Decoder(_Header)
+
+
+class Store:
+    """The state of one source. Holds nothing open."""
+
+    def __init__(self, state_dir: Path, location: Location) -> None:
+        # By its digest, since the source itself may hold a credential.
+        self._source = digest_of(location.identity.encode())
+        self.path = state_dir / f"model-list-{self._source[:32]}"
+        self._mark = self.path.with_suffix(".accepted")
+
+    def load(self) -> Saved | None:
+        """Return what was saved last; None, with a warning, if it cannot be used."""
+        try:
+            data = files.read_regular(self.path, MAX_FILE)
+            return self._parse(data)
+        except FileNotFoundError:
+            return None
+        except OSError as exc:
+            reason = files.words(exc)
+        except (ValueError, msgspec.MsgspecError) as exc:
+            reason = str(exc)
+        _log.warning("last_good_list_ignored", path=str(self.path), reason=reason)
+        return None
+
+    def _parse(self, data: bytes) -> Saved:
+        end = data.find(b"\n")
+        first, rest = data[:end], memoryview(data)[end + 1 :]
+        if end < 0 or first != _MAGIC + hashlib.sha256(rest).hexdigest().encode():
+            raise ValueError("not a whole file of ours")
+        start = data.find(b"\n", end + 1)
+        header = _HEADER.decode(memoryview(data)[end + 1 : start])
+        if header.source != self._source:
+            raise ValueError("it is another source's")
+        return Saved(
+            body=data[start + 1 :],
+            past=Past(header.generation, header.fingerprint, header.created),
+            validators=Validators(header.etag, header.last_modified),
+            saved_at=header.saved_at,
+        )
+
+    def save(self, saved: Saved) -> None:
+        """Keep a list in place of the one before.
+
+        Raises:
+            StoreError: if it cannot be written; then the one before is still there.
+
+        """
+        header = msgspec.json.encode(
+            _Header(
+                source=self._source,
+                generation=saved.past.generation,
+                fingerprint=saved.past.fingerprint,
+                created=dict(saved.past.created),
+                etag=saved.validators.etag,
+                last_modified=saved.validators.last_modified,
+                saved_at=saved.saved_at,
+            )
+        )
+        checksum = hashlib.sha256(header + b"\n")
+        checksum.update(saved.body)
+        first = _MAGIC + checksum.hexdigest().encode() + b"\n"
+        self._write(self.path, first, header, b"\n", saved.body)
+
+    def accepted(self) -> str | None:
+        """Return the digest of the model ids that an operator accepted, if any."""
+        try:
+            return files.read_regular(self._mark, MAX_MARK).decode().strip()
+        except (OSError, ValueError):
+            return None
+
+    def accept(self, ids: str) -> None:
+        """Accept a shrunk list, by the digest of its model ids.
+
+        Raises:
+            StoreError: if that cannot be written.
+
+        """
+        self._write(self._mark, ids.encode(), b"\n")
+
+    def forget_accepted(self) -> None:
+        """Take the acceptance back: it was used, or the list has moved on."""
+        try:
+            self._mark.unlink(missing_ok=True)
+        except OSError as exc:
+            _log.warning("acceptance_not_removed", path=str(self._mark), reason=files.words(exc))
+
+    @staticmethod
+    def _write(path: Path, *parts: bytes) -> None:
+        try:
+            files.write_atomically(path, parts)
+        except OSError as exc:
+            raise StoreError(f"{path.parent}: {files.words(exc)}") from exc

@@ -1,0 +1,84 @@
+import json
+from decimal import Decimal
+
+import pytest
+
+from router.registry import scan
+from router.registry.scan import ListError, rows_of
+
+
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        (b"[]", []),
+        (b" \r\n\t[ ] \n", []),
+        (b"[1]", [1]),
+        (b'[{"a": [1, {"b": null}]} , "x"\n,\ntrue]', [{"a": [1, {"b": None}]}, "x", True]),
+        (b"\xef\xbb\xbf[1]", [1]),
+        ('["ü", "\\ud83d\\ude00"]'.encode(), ["ü", "😀"]),
+    ],
+)
+def test_an_array_gives_its_rows_in_order(text: bytes, rows: list[object]) -> None:
+    assert list(rows_of(text)) == rows
+
+
+@pytest.mark.parametrize(
+    ("number", "value"),
+    [
+        (b"0.0025", Decimal("0.0025")),
+        (b"0.30000000000000004", Decimal("0.30000000000000004")),
+        (b"1e-7", Decimal("1E-7")),
+        (b"1" * 30, Decimal("1" * 30)),
+        (b"12", 12),
+    ],
+)
+def test_numbers_keep_what_they_say(number: bytes, value: object) -> None:
+    [row] = rows_of(b"[" + number + b"]")
+    assert row == value
+
+
+@pytest.mark.parametrize("number", [b"NaN", b"1e99999999999999999999", b"9" * 5000, b"-Infinity"])
+def test_a_number_beyond_all_bounds_spoils_no_list(number: bytes) -> None:
+    assert len(list(rows_of(b"[1, " + number + b", 2]"))) == 3
+
+
+def test_a_lone_surrogate_spoils_no_list() -> None:
+    assert list(rows_of(b'["\\ud800", 1]')) == ["\ud800", 1]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (b"", "not a JSON array"),
+        (b"null", "not a JSON array"),
+        (b'{"data": []}', "not a JSON array"),
+        (b"<html>", "not a JSON array"),
+        (b"[", "line 1 column 2"),
+        (b"[1", "expected ',' or ']'"),
+        (b"[1,]", "line 1 column 4"),
+        (b"[1 2]", "expected ',' or ']'"),
+        (b"[,1]", "line 1 column 2"),
+        (b'[\n{"a": }]', "line 2 column 7"),
+        (b"[1]\n// more", "line 2 column 1"),
+        (b"[] []", "something follows"),
+        (b'["\xff"]', "invalid UTF-8 at byte 2"),
+        (b"[" * 100_000, "nested too deeply"),
+    ],
+)
+def test_anything_else_is_no_list(text: bytes, says: str) -> None:
+    with pytest.raises(ListError, match=says.replace("[", r"\[").replace("]", r"\]")):
+        list(rows_of(text))
+
+
+def test_each_start_of_a_list_is_no_list() -> None:
+    text = json.dumps([{"model_version": "a", "x": [1, 2.5, "\\"]}, None]).encode()
+    for end in range(len(text)):
+        with pytest.raises(ListError):
+            list(rows_of(text[:end]))
+
+
+def test_a_list_has_a_bounded_number_of_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scan, "MAX_ROWS", 3)
+    assert list(rows_of(b"[1,2,3]")) == [1, 2, 3]
+    with pytest.raises(ListError, match="more than 3 rows"):
+        list(rows_of(b"[1,2,3,4]"))
