@@ -1,0 +1,127 @@
+"""The composition root of the router: the only module that knows all others.
+
+It builds the object graph, starts, drains and closes it.
+"""
+
+import asyncio
+import random
+import time
+from contextlib import suppress
+from typing import Final
+
+from prometheus_client import CollectorRegistry
+
+from router.calls import Operation, Stage
+from router.config import MESSAGE_MARGIN_BYTES, RouterConfig
+from router.dispatch import Dispatcher
+from router.pipeline import Account, Authenticate, fold
+from router.pipeline.models import get_model, list_models, watch_models
+from router.pipeline.operation import by_operation
+from router.providers import demo
+from router.registry import Registry
+from router.rpc.door import Door
+from router.rpc.server import RpcServer
+from router.transport.by_scheme import SchemeTransport
+from router.transport.http import AiohttpTransport
+from router.transport.timed import TimedTransport
+from trunkline.v1 import status_pb2
+
+LAST_WORDS_SECONDS: Final = 0.2
+"""How long an answer whose call has ended may take to leave the process."""
+
+
+class RouterApp:
+    """A router. `start` it once, `drain` it when it is to stop, `close` it in the end."""
+
+    def __init__(self, config: RouterConfig, metrics: CollectorRegistry) -> None:
+        self._config = config
+        self._http = AiohttpTransport()
+        self.registry = Registry(config, self._http)
+        self.authenticate = Authenticate(config.api_keys)
+        self._is_draining = False
+        self._announcing: asyncio.Task[None] | None = None
+        self._door = Door(
+            self._pipeline(metrics), lambda: self.registry.snapshot, config.timeouts.total
+        )
+        self._rpc = RpcServer(
+            self._door,
+            self.authenticate,
+            self.status,
+            max_message_bytes=config.max_body_bytes + MESSAGE_MARGIN_BYTES,
+        )
+
+    def _pipeline(self, metrics: CollectorRegistry) -> Stage:
+        dispatcher = Dispatcher(
+            SchemeTransport({"demo": TimedTransport(demo.answer)}, self._http),
+            self._config.timeouts,
+            max_body_bytes=self._config.max_body_bytes,
+            clock=time.time,
+            random=random.random,
+        )
+        terminal = by_operation({
+            Operation.CHAT: dispatcher.chat,
+            Operation.LIST_MODELS: list_models,
+            Operation.GET_MODEL: get_model,
+            Operation.WATCH_MODELS: watch_models(self.registry.watch),
+        })  # fmt: skip
+        return fold((Account(metrics), self.authenticate), terminal)
+
+    def status(self) -> status_pb2.RouterStatus:
+        """Say what the router is about."""
+        return status_pb2.RouterStatus(
+            checks_keys=self.authenticate.checks_keys,
+            serves_list=self.registry.snapshot.generation > 0,
+            draining=self._is_draining,
+            generation=self.registry.snapshot.generation,
+            degraded=self.registry.degraded(),
+        )
+
+    async def start(self) -> int:
+        """Load the list, then take calls; return the port.
+
+        Raises:
+            OSError: if the port cannot be had.
+
+        """
+        host, port = self._config.grpc_host, self._config.grpc_port
+        address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        try:
+            port = self._rpc.server.add_insecure_port(address)
+        except RuntimeError as exc:
+            raise OSError(str(exc)) from exc
+        await self._rpc.serve(is_serving=False)
+        await self.registry.start()
+        self._announcing = asyncio.create_task(self._announce(), name="announce-health")
+        await self._rpc.server.start()
+        return port
+
+    async def _announce(self) -> None:
+        """Tell health watchers once a list is served."""
+        async for _ in self.registry.watch():
+            await self._rpc.serve(is_serving=True)
+            return
+
+    async def drain(self) -> None:
+        """Take no new calls and let those in flight end, at most `drain_seconds` long."""
+        self._is_draining = True
+        await self._rpc.health.enter_graceful_shutdown()
+        await self.registry.close()
+        stopping = asyncio.create_task(
+            self._rpc.server.stop(self._config.drain_seconds), name="stop-rpc-server"
+        )
+        # The server itself would wait for watchers too, which end only when they are ended.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._config.drain_seconds):
+                await self._door.wait_idle()
+        await self._rpc.server.stop(LAST_WORDS_SECONDS)
+        await stopping
+
+    async def close(self) -> None:
+        """End what is left."""
+        if self._announcing:
+            self._announcing.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._announcing
+        await self._rpc.server.stop(None)
+        await self.registry.close()
+        await self._http.close()

@@ -1,0 +1,106 @@
+"""One call of a caller, on its way through the router, and what happens to it."""
+
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+
+from router.errors import TrunklineError
+from router.routing.snapshot import Model, Snapshot
+from router.values import Deployment, Secret, Usage
+
+
+class Operation(StrEnum):
+    """What a caller asks for."""
+
+    CHAT = "chat"
+    LIST_MODELS = "list_models"
+    GET_MODEL = "get_model"
+    WATCH_MODELS = "watch_models"
+
+
+@dataclass(slots=True)
+class CallRecord:
+    """What happened to a call, filled in on its way: for its response metadata, its log line, the metrics.
+
+    Times are seconds of the performance counter (the loop's clock counts whole milliseconds); 0 is
+    "not reached".
+    """
+
+    started: float
+    model: str = ""
+    deployment: Deployment | None = None
+    attempts: int = 0
+    dropped: tuple[str, ...] = ()
+    upstream_status: int | None = None
+    sent: float = 0.0
+    answered: float = 0.0
+    first_content: float = 0.0
+    usage: Usage | None = None
+    failure: TrunklineError | None = None
+    is_cancelled: bool = False
+
+    @property
+    def cost(self) -> Decimal | None:
+        """US dollars; None where the model is unpriced or usage is unknown."""
+        if self.usage is None or self.deployment is None or self.deployment.price is None:
+            return None
+        return self.deployment.price.cost(self.usage)
+
+    @property
+    def status(self) -> str:
+        """How the call ended, as logs and metrics say it."""
+        if self.is_cancelled:
+            return "CANCELLED"
+        return self.failure.reason if self.failure else "OK"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request, whatever the transport.
+
+    `body` makes OpenAI's JSON of what the caller sent; it is called once the caller is known, and raises
+    `InvalidRequestError`. `name` is the model for GET_MODEL. `deadline` is in seconds of the loop's clock.
+    `snapshot` serves the call to its end.
+    """
+
+    operation: Operation
+    request_id: str
+    credential: Secret | None
+    snapshot: Snapshot
+    deadline: float
+    record: CallRecord
+    body: Callable[[], bytes] = field(default=bytes, repr=False)
+    name: str = ""
+    is_stream: bool = False
+    is_strict: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A whole answer: OpenAI's JSON."""
+
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Chunks that arrived together, each OpenAI's JSON; `is_done`: the end mark is to be written."""
+
+    chunks: tuple[bytes, ...]
+    is_done: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The models that were asked for: all of the call's snapshot, or the one."""
+
+    snapshot: Snapshot
+    model: Model | None = None
+
+
+Event = Body | Batch | Listing
+"""What a call answers with. The first event is the commit point: after it there is no other answer."""
+
+Stage = Callable[[Call], AsyncGenerator[Event, None]]
+"""A stage of the pipeline, and the pipeline itself: a call in, events out; failures are raised."""

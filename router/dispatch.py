@@ -1,0 +1,246 @@
+"""Drives a call to a provider and back: the only loop with effects.
+
+One attempt is: choose a deployment, translate, send, read. The commit rule: frames without generated
+content are held back, so that a failure before the first content is a plain failure of the call; with
+the first content the answer is committed, and whatever happens later ends the stream.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Final, TypeVar
+
+from router.calls import Batch, Body, Call, Event
+from router.config import Timeouts
+from router.errors import (
+    DeadlineExceededError,
+    InvalidRequestError,
+    PayloadTooLargeError,
+    TrunklineError,
+    UpstreamAuthError,
+)
+from router.providers.adapter import Exchange, Frame
+from router.providers.dialects import ADAPTERS
+from router.routing.select import in_order, missing_key
+from router.transport.seam import HttpResponse, Transport
+from router.values import Deployment, Endpoint
+from router.wire.chat_request import ChatRequest
+
+MAX_HELD_FRAMES: Final = 64
+MAX_HELD_BYTES: Final = 256 * 1024
+"""What is held back before the first content; a stream that sends more without any is committed."""
+
+MAX_ERROR_BYTES: Final = 1024 * 1024
+"""Of a provider's error body; the rest is not read."""
+
+DRAIN_SECONDS: Final = 1.0
+"""How long to wait for the end of a body after its end mark, to give the connection back to the pool."""
+
+MIN_MASKED: Final = 8
+"""Characters. A shorter credential (`none`, `EMPTY`) is a placeholder, and masking it would spoil answers."""
+
+
+T = TypeVar("T")
+
+
+@dataclass
+class Hold:
+    """Frames held back until the first content."""
+
+    is_open: bool = True
+    frames: list[Frame] = field(default_factory=list)
+    size: int = 0
+
+    def pass_on(self, frames: list[Frame]) -> list[Frame]:
+        """Take new frames and return those that may leave now."""
+        if not self.is_open:
+            return frames
+        self.frames += frames
+        self.size += sum(len(f.payload) for f in frames)
+        is_full = len(self.frames) > MAX_HELD_FRAMES or self.size > MAX_HELD_BYTES
+        if is_full or any(f.is_content for f in frames):
+            return self.release()
+        return []
+
+    def release(self) -> list[Frame]:
+        """Commit: return all that was held."""
+        self.is_open = False
+        held, self.frames = self.frames, []
+        return held
+
+
+class Dispatcher:
+    """Answers chat calls by calling providers. Lives as long as the application.
+
+    `max_body_bytes` bounds requests and answers alike. `clock` gives Unix time in seconds, `random` numbers
+    of [0, 1).
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        timeouts: Timeouts,
+        *,
+        max_body_bytes: int,
+        clock: Callable[[], float],
+        random: Callable[[], float],
+    ) -> None:
+        self._transport = transport
+        self._timeouts = timeouts
+        self._max_body_bytes = max_body_bytes
+        self._clock = clock
+        self._random = random
+
+    async def chat(self, call: Call) -> AsyncGenerator[Event, None]:
+        """Answer a chat call: one `Body`, or `Batch`es. The terminal stage of the pipeline."""
+        body = call.body()
+        if len(body) > self._max_body_bytes:
+            msg = f"The request body is larger than {self._max_body_bytes} bytes."
+            raise PayloadTooLargeError(msg)
+        request = ChatRequest.parse(body, created=int(self._clock()))
+        if request.stream != call.is_stream:
+            msg = f"'stream' must be {'true' if call.is_stream else 'false'} for this method."
+            raise InvalidRequestError(msg, param="stream")
+        deployment = self._choose(call, request)
+        exchange = ADAPTERS[deployment.dialect](request, deployment)
+        call.record.dropped = exchange.dropped
+        if call.is_strict and exchange.dropped:
+            names = ", ".join(exchange.dropped)
+            msg = f"The model '{request.model}' cannot honour these parameters: {names}."
+            raise InvalidRequestError(msg, param=exchange.dropped[0])
+        answer = self._stream if call.is_stream else self._whole
+        async with self._send(call, exchange) as response:
+            try:
+                if response.status != 200:
+                    raise await self._refusal(call, exchange, response)
+                async for event in answer(call, exchange, response):
+                    yield _masked(event, deployment)
+            except TrunklineError as exc:
+                _mask(exc, deployment)
+                raise
+
+    def _choose(self, call: Call, request: ChatRequest) -> Deployment:
+        model = call.snapshot.find(request.model)
+        call.record.model = model.id
+        serving = [d for d in model.deployments if d.endpoint is Endpoint.CHAT]
+        if not serving:
+            msg = f"The model '{request.model}' does not serve chat completions."
+            raise InvalidRequestError(msg, param="model")
+        deployment = in_order(serving, self._random)[0]
+        call.record.deployment = deployment
+        if variable := missing_key(deployment):
+            msg = f"No credential for provider '{deployment.provider.name}': set {variable}."
+            raise UpstreamAuthError(msg)
+        return deployment
+
+    @asynccontextmanager
+    async def _send(self, call: Call, exchange: Exchange) -> AsyncIterator[HttpResponse]:
+        record, timeouts = call.record, self._timeouts
+        record.attempts += 1
+        record.sent = perf_counter()
+        # A unary answer's head comes when all is generated: only the whole call's deadline bounds it.
+        wait = timeouts.first_token if call.is_stream else timeouts.total
+        async with AsyncExitStack() as stack:
+            sending = self._transport.send(exchange.http, connect_timeout=timeouts.connect)
+            response = await _within(
+                stack.enter_async_context(sending), _now() + wait, call, "answer"
+            )
+            record.answered = perf_counter()
+            record.upstream_status = response.status
+            yield response
+
+    async def _refusal(
+        self, call: Call, exchange: Exchange, response: HttpResponse
+    ) -> TrunklineError:
+        body = await _within(
+            response.read(MAX_ERROR_BYTES), _now() + self._timeouts.idle, call, "whole answer"
+        )
+        return exchange.decode_error(response.status, response.headers, body)
+
+    async def _whole(
+        self, call: Call, exchange: Exchange, response: HttpResponse
+    ) -> AsyncGenerator[Event, None]:
+        body = await _within(
+            response.read(self._max_body_bytes), call.deadline, call, "whole answer"
+        )
+        completion = exchange.decode_response(body)
+        call.record.usage = completion.usage
+        call.record.first_content = perf_counter()
+        yield Body(completion.body)
+
+    async def _stream(
+        self, call: Call, exchange: Exchange, response: HttpResponse
+    ) -> AsyncGenerator[Event, None]:
+        decoder, hold = exchange.stream_decoder(), Hold()
+        until_content = _now() + self._timeouts.first_token - (perf_counter() - call.record.sent)
+        async with aclosing(response.chunks()) as reads:
+            is_ended = False
+            while not is_ended and not decoder.done and not decoder.failure:
+                if hold.is_open:
+                    data = await _within(anext(reads, b""), until_content, call, "content")
+                else:
+                    until = _now() + self._timeouts.idle
+                    data = await _within(anext(reads, b""), until, call, "more content")
+                is_ended = not data
+                frames = hold.pass_on(decoder.feed(data) if data else decoder.finish())
+                is_over = decoder.done or is_ended
+                if is_over and hold.is_open and not decoder.failure:
+                    frames = hold.release()
+                call.record.usage = decoder.usage
+                call.record.failure = decoder.failure
+                if frames or (is_over and not hold.is_open):
+                    call.record.first_content = call.record.first_content or perf_counter()
+                    yield Batch(tuple(f.payload for f in frames), decoder.done)
+            if decoder.failure and (hold.is_open or not decoder.is_failure_told):
+                raise decoder.failure
+            if not is_ended:
+                await _drain(reads)
+
+
+async def _drain(reads: AsyncGenerator[bytes, None]) -> None:
+    """Read to the body's end, which nearly always is there already; what comes is of no use."""
+    try:
+        async with asyncio.timeout(DRAIN_SECONDS):
+            while await anext(reads, b""):
+                pass
+    except (TimeoutError, TrunklineError):
+        return
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+async def _within(step: Awaitable[T], until: float, call: Call, what: str) -> T:
+    """Await `step` until a time of the loop's clock, or until the call's own deadline."""
+    try:
+        async with asyncio.timeout_at(min(until, call.deadline)):
+            return await step
+    except TimeoutError as exc:
+        msg = f"The provider sent no {what} in time."
+        raise DeadlineExceededError(msg) from exc
+
+
+def _masked(event: Event, deployment: Deployment) -> Event:
+    """Return `event` without the credential that was sent, should the provider have echoed it."""
+    key = _maskable(deployment)
+    match event:
+        case Body(body) if key and key in body:
+            return Body(body.replace(key, b"***"))
+        case Batch(chunks, is_done) if key and any(key in chunk for chunk in chunks):
+            return Batch(tuple(chunk.replace(key, b"***") for chunk in chunks), is_done)
+    return event
+
+
+def _mask(error: TrunklineError, deployment: Deployment) -> None:
+    key = _maskable(deployment)
+    if key:
+        error.message = error.message.replace(key.decode(), "***")
+        error.body = error.body.replace(key, b"***")
+
+
+def _maskable(deployment: Deployment) -> bytes:
+    key = deployment.provider.api_key
+    return key.reveal().encode() if key and len(key.reveal()) >= MIN_MASKED else b""

@@ -1,0 +1,137 @@
+"""What is said of every call when it has ended: one log line and the metrics.
+
+It settles in `finally`: success, failure and cancellation alike. Nothing of a call's content and no
+credential is said; the model's name is the list's, never the caller's spelling of one that is not on it.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from time import perf_counter
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from router.calls import Call, Event, Stage
+from router.errors import InternalError, TrunklineError
+from router.values import Usage
+
+_LOG = structlog.get_logger("trunkline.calls")
+
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
+"""Bounds of the histograms: from a local answer to the longest call that the defaults allow."""
+
+
+class Account:
+    """Counts and logs calls. Lives as long as the application."""
+
+    def __init__(self, metrics: CollectorRegistry) -> None:
+        by_model = ["provider", "model"]
+        self._requests = Counter(
+            "trunkline_requests",
+            "Calls that ended.",
+            ["operation", *by_model, "status"],
+            registry=metrics,
+        )
+        self._failures = Counter(
+            "trunkline_failures", "Calls that failed.", [*by_model, "reason"], registry=metrics
+        )
+        self._duration = Histogram(
+            "trunkline_request_duration_seconds", "Whole time of a call.",
+            ["operation", "provider"], buckets=_SECONDS, registry=metrics,
+        )  # fmt: skip
+        self._first_token = Histogram(
+            "trunkline_time_to_first_token_seconds", "From the call's start to its first content, streams.",
+            ["provider"], buckets=_SECONDS, registry=metrics,
+        )  # fmt: skip
+        self._tokens = Counter(
+            "trunkline_tokens",
+            "Tokens that providers reported.",
+            [*by_model, "kind"],
+            registry=metrics,
+        )
+        self._cost = Counter(
+            "trunkline_cost_usd", "Cost by the list's prices.", by_model, registry=metrics
+        )
+        self._in_flight = Gauge("trunkline_calls_in_flight", "Calls under way.", registry=metrics)
+
+    def __call__(self, following: Stage) -> Stage:
+        """Return the stage that settles each call of `following`."""
+
+        async def stage(call: Call) -> AsyncGenerator[Event, None]:
+            self._in_flight.inc()
+            try:
+                async with aclosing(following(call)) as events:
+                    async for event in events:
+                        yield event
+            except TrunklineError as exc:
+                call.record.failure = exc
+                raise
+            except (asyncio.CancelledError, GeneratorExit):
+                call.record.is_cancelled = True
+                raise
+            except Exception as exc:
+                _LOG.exception("call_crashed", request_id=call.request_id)
+                call.record.failure = InternalError("The gateway failed to answer this request.")
+                raise call.record.failure from exc
+            finally:
+                self._in_flight.dec()
+                self._settle(call)
+
+        return stage
+
+    def _settle(self, call: Call) -> None:
+        record = call.record
+        now = perf_counter()
+        provider = record.deployment.provider.name if record.deployment else ""
+        status = record.status
+        self._requests.labels(call.operation, provider, record.model, status).inc()
+        self._duration.labels(call.operation, provider).observe(now - record.started)
+        if record.failure:
+            self._failures.labels(provider, record.model, record.failure.reason).inc()
+        if call.is_stream and record.first_content:
+            self._first_token.labels(provider).observe(record.first_content - record.started)
+        if record.usage:
+            self._count(provider, record.model, record.usage)
+        if cost := record.cost:
+            self._cost.labels(provider, record.model).inc(float(cost))
+        _LOG.info("call_ended", **_line(call, provider, now))
+
+    def _count(self, provider: str, model: str, usage: Usage) -> None:
+        for kind, tokens in (
+            ("prompt", usage.prompt_tokens),
+            ("completion", usage.completion_tokens),
+            ("cached", usage.cached_tokens),
+            ("reasoning", usage.reasoning_tokens),
+        ):
+            if tokens > 0:
+                self._tokens.labels(provider, model, kind).inc(tokens)
+
+
+def _line(call: Call, provider: str, now: float) -> dict[str, object]:
+    """Return the fields of a call's log line; those without a value are left out."""
+    record, usage = call.record, call.record.usage
+    fields: dict[str, object] = {
+        "request_id": call.request_id,
+        "operation": str(call.operation),
+        "status": str(record.status),
+        "model": record.model,
+        "provider": provider,
+        "upstream_model": record.deployment.upstream_model if record.deployment else None,
+        "upstream_status": record.upstream_status,
+        "attempts": record.attempts,
+        "generation": call.snapshot.generation,
+        "stream": call.is_stream,
+        "prompt_tokens": usage and usage.prompt_tokens,
+        "completion_tokens": usage and usage.completion_tokens,
+        "cost_usd": None if record.cost is None else f"{record.cost:f}",
+        "dropped_params": list(record.dropped) or None,
+        "duration_ms": _millis(record.started, now),
+        "upstream_ms": _millis(record.sent, record.answered),
+        "first_token_ms": _millis(record.started, record.first_content),
+    }
+    return {key: value for key, value in fields.items() if value not in (None, "")}
+
+
+def _millis(start: float, end: float) -> float | None:
+    return round((end - start) * 1000, 2) if start and end else None

@@ -1,0 +1,104 @@
+"""The model list as the messages of `protos/trunkline/v1/model_service.proto`; that way only."""
+
+import base64
+import binascii
+from decimal import Decimal
+from typing import Final
+
+from router.errors import InvalidRequestError
+from router.routing.snapshot import Model, Snapshot
+from router.values import Deployment, Provider
+from trunkline.v1 import model_service_pb2 as pb
+
+DEFAULT_PAGE_SIZE: Final = 1000
+MAX_PAGE_SIZE: Final = 10_000
+"""What the proto promises; a model is some hundred bytes, so a page stays within a message."""
+
+
+def list_models_response(
+    snapshot: Snapshot, page_size: int = 0, page_token: str = ""
+) -> pb.ListModelsResponse:
+    """Return a page of the list. A token names the last model of the page before.
+
+    Raises:
+        InvalidRequestError: for a size out of range, or a token that does not lead into this list.
+
+    """
+    if not 0 <= page_size <= MAX_PAGE_SIZE:
+        msg = f"Invalid 'page_size': expected 0 to {MAX_PAGE_SIZE}."
+        raise InvalidRequestError(msg, param="page_size")
+    start = _after(snapshot, page_token) if page_token else 0
+    end = start + (page_size or DEFAULT_PAGE_SIZE)
+    page = snapshot.models[start:end]
+    has_more = bool(page) and end < len(snapshot.models)
+    return pb.ListModelsResponse(
+        models=map(model_message, page),
+        next_page_token=_token(page[-1].id) if has_more else "",
+        generation=snapshot.generation,
+    )
+
+
+def watch_models_response(snapshot: Snapshot) -> pb.WatchModelsResponse:
+    """Return one state of the list."""
+    return pb.WatchModelsResponse(
+        generation=snapshot.generation, models=map(model_message, snapshot.models)
+    )
+
+
+def model_message(model: Model) -> pb.Model:
+    """Return one model."""
+    return pb.Model(
+        id=model.id,
+        created=model.created,
+        owned_by=model.owned_by,
+        family=model.family,
+        aliases=model.aliases,
+        deployments=map(_deployment, model.deployments),
+    )
+
+
+def _deployment(deployment: Deployment) -> pb.Deployment:
+    price = deployment.price
+    return pb.Deployment(
+        provider=deployment.provider.name,
+        upstream_model=deployment.upstream_model,
+        dialect=deployment.dialect.value,
+        prompt_price_1k=_decimal(price.prompt_1k) if price else None,
+        completion_price_1k=_decimal(price.completion_1k) if price else None,
+        weight=deployment.weight,
+        priority=deployment.priority,
+        context_window=deployment.context_window,
+        max_output_tokens=deployment.max_output_tokens,
+        unavailable_reason=_unavailable_reason(deployment.provider),
+    )
+
+
+def _decimal(value: Decimal) -> str:
+    return format(value, "f")
+
+
+def _unavailable_reason(provider: Provider) -> str:
+    if provider.key_variable is None or provider.api_key:
+        return ""
+    return f"{provider.key_variable} is not set"
+
+
+def _token(model_id: str) -> str:
+    return base64.urlsafe_b64encode(model_id.encode()).decode()
+
+
+def _after(snapshot: Snapshot, token: str) -> int:
+    """Return the position after the model that `token` names."""
+    try:
+        last = base64.b64decode(token.encode(), altchars=b"-_", validate=True).decode()
+    except (binascii.Error, UnicodeError) as exc:
+        raise _lost() from exc
+    for position, model in enumerate(snapshot.models):
+        if model.id == last:
+            return position + 1
+    raise _lost()
+
+
+def _lost() -> InvalidRequestError:
+    msg = "Invalid 'page_token': it does not lead into the list as it is now; start again without one."
+    return InvalidRequestError(msg, param="page_token")

@@ -1,0 +1,141 @@
+"""The way from a gRPC call into the pipeline and back; the same for every service."""
+
+import asyncio
+import re
+import uuid
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from time import perf_counter
+from typing import Any, Final
+from urllib.parse import quote
+
+import grpc
+
+from router.calls import Call, CallRecord, Event, Operation, Stage
+from router.errors import TrunklineError
+from router.routing.snapshot import Snapshot
+from router.rpc import status
+from router.values import Secret
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+_REQUEST_ID = re.compile(r"[\x20-\x7e]{1,128}")
+
+_PLAIN: Final = "/:@!$&'()*+,;=~ "
+"""Characters that a header value shows as they are, letters and digits apart; the rest is
+percent-encoded."""
+
+
+class Door:
+    """Lets calls in. Lives as long as the application. `snapshot` gives the list's state of the moment."""
+
+    def __init__(self, pipeline: Stage, snapshot: Callable[[], Snapshot], total: float) -> None:
+        self._pipeline = pipeline
+        self._snapshot = snapshot
+        self._total = total
+        self._in_flight = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    async def wait_idle(self) -> None:
+        """Wait until no call is under way; watchers do not count, they have no end of their own."""
+        await self._idle.wait()
+
+    def call(
+        self,
+        context: Context,
+        operation: Operation,
+        *,
+        body: Callable[[], bytes] = bytes,
+        name: str = "",
+        is_stream: bool = False,
+    ) -> Call:
+        """Make the call that `context` asks for; credential, request id and deadline come from it."""
+        now = asyncio.get_running_loop().time()
+        given = dict(context.invocation_metadata() or ())
+        remaining = context.time_remaining()
+        return Call(
+            operation=operation,
+            request_id=_request_id(given.get("x-request-id")),
+            credential=credential_of(context),
+            snapshot=self._snapshot(),
+            deadline=now + (self._total if remaining is None else min(remaining, self._total)),
+            record=CallRecord(started=perf_counter()),
+            body=body,
+            name=name,
+            is_stream=is_stream,
+            is_strict=given.get("x-trunkline-strict") == "true",
+        )
+
+    async def events(
+        self, context: Context, call: Call, *, forwards: bool = False
+    ) -> AsyncGenerator[Event, None]:
+        """Run the pipeline: metadata goes out with the first event, a failure ends the RPC."""
+        is_first = True
+        is_counted = call.operation is not Operation.WATCH_MODELS
+        self._count(is_counted)
+        try:
+            async with aclosing(self._pipeline(call)) as events:
+                async for event in events:
+                    if is_first:
+                        is_first = False
+                        await context.send_initial_metadata(_metadata(call))
+                    yield event
+            if call.record.failure and not forwards:
+                # The provider told the failure in a frame of its own; a typed caller reads no such frames.
+                raise call.record.failure
+        except TrunklineError as exc:
+            await status.abort(context, exc, _metadata(call), forwards=forwards)
+        finally:
+            self._count(-is_counted)
+
+    def _count(self, change: int) -> None:
+        self._in_flight += change
+        if self._in_flight:
+            self._idle.clear()
+        else:
+            self._idle.set()
+
+
+def credential_of(context: Context) -> Secret | None:
+    """Return the value of the `authorization` metadata; of several the first."""
+    for key, value in context.invocation_metadata() or ():
+        if key == "authorization" and isinstance(value, str):
+            return Secret(value)
+    return None
+
+
+def _request_id(given: object) -> str:
+    if isinstance(given, str) and _REQUEST_ID.fullmatch(given):
+        return given
+    return f"req_{uuid.uuid4().hex}"
+
+
+def _metadata(call: Call) -> tuple[tuple[str, str], ...]:
+    """Return what the caller is told beside the answer; values are printable ASCII, as metadata must be."""
+    record = call.record
+    said: list[tuple[str, str]] = [
+        ("x-request-id", call.request_id),
+        ("x-trunkline-generation", str(call.snapshot.generation)),
+    ]
+    if record.deployment:
+        said += [
+            ("x-trunkline-provider", record.deployment.provider.name),
+            ("x-trunkline-upstream-model", quote(record.deployment.upstream_model, safe=_PLAIN)),
+            ("x-trunkline-attempts", str(record.attempts)),
+        ]
+    if record.dropped:
+        said.append(("x-trunkline-dropped-params", quote(", ".join(record.dropped), safe=_PLAIN)))
+    if record.cost is not None and not call.is_stream:
+        said.append(("x-trunkline-cost-usd", f"{record.cost:f}"))
+    if record.sent:
+        said.append(("server-timing", _server_timing(call)))
+    return tuple(said)
+
+
+def _server_timing(call: Call) -> str:
+    """Return milliseconds until now, and of the provider, as https://www.w3.org/TR/server-timing/ says."""
+    record = call.record
+    now = perf_counter()
+    upstream = ((record.answered or now) - record.sent) * 1000
+    return f"total;dur={(now - record.started) * 1000:.1f}, upstream;dur={upstream:.1f}"

@@ -1,0 +1,75 @@
+"""Puts the gRPC server together: services, limits, health, reflection."""
+
+from collections.abc import Callable
+from typing import Final
+
+import grpc
+from grpc_health.v1 import health, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
+
+from router.pipeline.authenticate import Authenticate
+from router.rpc.chat import ChatService
+from router.rpc.door import Door
+from router.rpc.forward import ForwardService
+from router.rpc.health import NOT_SERVING, SERVING, HealthService
+from router.rpc.models import ModelService
+from router.rpc.reflection import ReflectionService
+from router.rpc.status import MAX_METADATA_BYTES
+from trunkline.v1 import (
+    chat_service_pb2,
+    chat_service_pb2_grpc,
+    forward_service_pb2,
+    forward_service_pb2_grpc,
+    model_service_pb2,
+    model_service_pb2_grpc,
+    status_pb2,
+)
+
+_NAMES: Final = (
+    chat_service_pb2.DESCRIPTOR.services_by_name["ChatService"].full_name,
+    model_service_pb2.DESCRIPTOR.services_by_name["ModelService"].full_name,
+    forward_service_pb2.DESCRIPTOR.services_by_name["ForwardService"].full_name,
+)
+
+
+class RpcServer:
+    """A gRPC server of all services. `health` is to be told what is served."""
+
+    def __init__(
+        self,
+        door: Door,
+        authenticate: Authenticate,
+        status: Callable[[], status_pb2.RouterStatus],
+        *,
+        max_message_bytes: int,
+    ) -> None:
+        self.server = grpc.aio.server(
+            options=(
+                ("grpc.max_receive_message_length", max_message_bytes),
+                ("grpc.max_send_message_length", max_message_bytes),
+                ("grpc.max_metadata_size", MAX_METADATA_BYTES),
+                # A port in use must be an error and not a second listener that steals calls.
+                ("grpc.so_reuseport", 0),
+                # Edges ask whether we are still there while a call is silent; gRPC's default of one question
+                # in five minutes would end their connection, and a long completion with it.
+                ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+                ("grpc.http2.max_ping_strikes", 0),
+            )
+        )
+        self.health = HealthService(status)
+        chat_service_pb2_grpc.add_ChatServiceServicer_to_server(ChatService(door), self.server)
+        model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(door), self.server)
+        forward_service_pb2_grpc.add_ForwardServiceServicer_to_server(
+            ForwardService(door), self.server
+        )
+        health_pb2_grpc.add_HealthServicer_to_server(self.health, self.server)
+        names = (*_NAMES, health.SERVICE_NAME, reflection.SERVICE_NAME)
+        reflection_pb2_grpc.add_ServerReflectionServicer_to_server(
+            ReflectionService(names, authenticate), self.server
+        )
+
+    async def serve(self, *, is_serving: bool) -> None:
+        """Tell the watchers of the health service whether calls can be served."""
+        state = SERVING if is_serving else NOT_SERVING
+        for name in ("", *_NAMES):
+            await self.health.set(name, state)
