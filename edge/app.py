@@ -1,0 +1,203 @@
+"""Composition: builds the edge's object graph, listens, drains, closes."""
+
+import re
+from collections.abc import Iterable
+from typing import NamedTuple, cast
+
+import grpc
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
+from prometheus_client import CollectorRegistry
+from tornado.http1connection import HTTP1ServerConnection
+from tornado.httpserver import HTTPServer
+from tornado.httputil import HTTPConnection, HTTPMessageDelegate
+from tornado.iostream import BaseIOStream
+from tornado.web import Application, RequestHandler
+
+from edge.config import EdgeConfig
+from edge.cors import CorsPolicy
+from edge.handlers import (
+    BaseHandler,
+    ChatHandler,
+    EdgeContext,
+    HealthHandler,
+    MetricsHandler,
+    ModelsHandler,
+    NotFoundHandler,
+    ReadyHandler,
+)
+from edge.inflight import InFlight
+from edge.listening import open_sockets
+from edge.metrics import EdgeMetrics
+from edge.readiness import Check, ask_router
+from trunkline.v1.forward_service_pb2_grpc import ForwardServiceStub
+from trunkline.v1.model_service_pb2_grpc import ModelServiceStub
+
+NO_BODY_LIMIT = 2**62
+"""For Tornado, which refuses with a bare 400: handlers bound bodies and say so in OpenAI's shape."""
+
+HEADER_SECONDS = 120.0
+"""How long a connection may stay without a request: longer than balancers (60) and SDKs keep theirs."""
+
+BODY_SECONDS = 300.0
+"""How long a request body may take: the largest one at 2 Mbit/s."""
+
+UNWIND_SECONDS = 1.0
+"""For requests that were cut to see it and let go."""
+
+
+class Route(NamedTuple):
+    """One row of the route table. `path` is a template as in `google.api.http`."""
+
+    method: str
+    path: str
+    handler: type[BaseHandler]
+
+
+ROUTES = (
+    Route("GET", "/v1/models", ModelsHandler),
+    Route("GET", "/v1/models/{id=**}", ModelsHandler),
+    Route("POST", "/v1/chat/completions", ChatHandler),
+    Route("GET", "/healthz", HealthHandler),
+    Route("GET", "/readyz", ReadyHandler),
+    Route("GET", "/metrics", MetricsHandler),
+)
+
+
+class EdgeRefusedError(Exception):
+    """The edge must not listen where it was told to."""
+
+
+class EdgeApp:
+    """An edge: HTTP on one port, one channel to the router.
+
+    Lives as long as the process: `start` once, `drain` to stop in good order, `close` at the end (also
+    after a failed `start`). The channel and the registry stay the caller's; close the channel last.
+    """
+
+    def __init__(
+        self, config: EdgeConfig, channel: grpc.aio.Channel, registry: CollectorRegistry
+    ) -> None:
+        self._config = config
+        self._in_flight = InFlight()
+        self._context = EdgeContext(
+            config=config,
+            cors=CorsPolicy(config.cors_origins),
+            in_flight=self._in_flight,
+            metrics=EdgeMetrics(registry),
+            forward=ForwardServiceStub(channel),
+            models=ModelServiceStub(channel),
+            check_health=_health_check(channel),
+        )
+        self._server = _Server(
+            _application(self._context),
+            max_body_size=NO_BODY_LIMIT,
+            idle_connection_timeout=HEADER_SECONDS,
+            body_timeout=BODY_SECONDS,
+        )
+
+    def __repr__(self) -> str:
+        return f"<EdgeApp {self._config.http_host} {self._in_flight!r}>"
+
+    async def start(self) -> int:
+        """Listens; returns the port.
+
+        Raises EdgeRefusedError if others than this machine could reach a gateway that checks no keys, and
+        OSError if the port is in use or the host is not here.
+        """
+        if self._config.is_beyond_loopback:
+            await self._require_keys()
+        sockets = await open_sockets(self._config.http_host, self._config.http_port)
+        self._server.add_sockets(sockets)
+        return int(sockets[0].getsockname()[1])
+
+    async def drain(self) -> None:
+        """Stops accepting, waits for requests in flight (at most `drain_seconds`), then closes."""
+        self._in_flight.is_draining = True
+        self._server.stop()
+        await self._server.close_connections(besides=self._in_flight.streams())
+        await self._in_flight.wait_empty(self._config.drain_seconds)
+        await self.close()
+
+    async def close(self) -> None:
+        """Closes at once: requests in flight are cut, their calls cancelled."""
+        self._server.stop()
+        await self._server.close_connections()
+        await self._in_flight.wait_empty(UNWIND_SECONDS)
+
+    async def _require_keys(self) -> None:
+        state = await ask_router(self._context.check_health, self._config.router_wait, waits=True)
+        if state is not None and state.checks_keys:
+            return
+        found = "checks no keys" if state else "does not answer, so it is unknown if it checks keys"
+        raise EdgeRefusedError(
+            f"TRUNKLINE_HTTP_HOST: got {self._config.http_host!r}, but the router {found};"
+            " expected a loopback address, or TRUNKLINE_API_KEYS set for the router"
+        )
+
+
+class _Server(HTTPServer):
+    """Tornado's server, which also knows its connections."""
+
+    def initialize(self, *args: object, **kwargs: object) -> None:
+        super().initialize(*args, **kwargs)  # type: ignore[arg-type]
+        self._open: set[HTTP1ServerConnection] = set()
+
+    def start_request(
+        self, server_conn: object, request_conn: HTTPConnection
+    ) -> HTTPMessageDelegate:
+        self._open.add(cast("HTTP1ServerConnection", server_conn))
+        return super().start_request(server_conn, request_conn)
+
+    def on_close(self, server_conn: object) -> None:
+        super().on_close(server_conn)
+        self._open.discard(cast("HTTP1ServerConnection", server_conn))
+
+    async def close_connections(self, besides: Iterable[BaseIOStream] = ()) -> None:
+        """Closes every connection whose stream is not in `besides`."""
+        spared = set(besides)
+        for connection in [conn for conn in self._open if conn.stream not in spared]:
+            await connection.close()
+
+
+def _application(context: EdgeContext) -> Application:
+    """Tornado's form of `ROUTES`."""
+    paths = dict.fromkeys(route.path for route in ROUTES)
+    return Application(
+        [
+            (
+                path_pattern(path),
+                next(route.handler for route in ROUTES if route.path == path),
+                {"context": context, "route": path, "methods": _methods(path)},
+            )
+            for path in paths
+        ],
+        default_handler_class=NotFoundHandler,
+        default_handler_args={
+            "context": context,
+            "route": "none",
+            "methods": frozenset(RequestHandler.SUPPORTED_METHODS),
+        },
+        # The router writes one line per call, the handlers one for what never gets there.
+        log_function=lambda _handler: None,
+    )
+
+
+def path_pattern(template: str) -> str:
+    """The regular expression for a path template; `{name=**}` is one or more of anything."""
+    literals = re.split(r"\{\w+=\*\*\}", template)
+    return ".+".join(map(re.escape, literals))
+
+
+def _methods(path: str) -> frozenset[str]:
+    methods = {route.method for route in ROUTES if route.path == path}
+    # What can be read can be asked for without its body.
+    return frozenset(methods | {"HEAD"} if "GET" in methods else methods)
+
+
+def _health_check(channel: grpc.aio.Channel) -> Check:
+    # By hand: the health package's stub has no types for the asynchronous channel.
+    return channel.unary_unary(
+        "/grpc.health.v1.Health/Check",
+        request_serializer=HealthCheckRequest.SerializeToString,
+        response_deserializer=HealthCheckResponse.FromString,
+    )

@@ -1,0 +1,17 @@
+"""HTTP handlers: one base, one small handler per endpoint."""
+
+from edge.handlers.base import BaseHandler, EdgeContext, NotFoundHandler
+from edge.handlers.chat import ChatHandler
+from edge.handlers.models import ModelsHandler
+from edge.handlers.operations import HealthHandler, MetricsHandler, ReadyHandler
+
+__all__ = [
+    "BaseHandler",
+    "ChatHandler",
+    "EdgeContext",
+    "HealthHandler",
+    "MetricsHandler",
+    "ModelsHandler",
+    "NotFoundHandler",
+    "ReadyHandler",
+]

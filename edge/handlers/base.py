@@ -1,0 +1,370 @@
+"""What every handler shares: one way in, one way out.
+
+Strategy: Tornado calls `prepare` when the headers are there and a verb's method when the body is. All
+verbs end in `_dispatch`, and so does everything that can go wrong: the request is answered once, by
+`answer` or by `fail`.
+
+A refusal that the headers alone justify still waits for a small body, because an answer in front of
+an unread body costs the connection. In front of a large one the answer goes out at once and the rest is
+read and dropped for a while: closing at once would reset the connection, and the client might never
+read why.
+
+`on_connection_close` cancels whatever RPC runs (`call`), which cancels the upstream request.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Iterable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, cast
+
+import grpc
+import structlog
+from tornado.http1connection import HTTP1Connection
+from tornado.iostream import IOStream, StreamClosedError
+from tornado.web import RequestHandler, stream_request_body
+
+from edge.config import EdgeConfig
+from edge.cors import CorsPolicy
+from edge.headers import Pairs, request_id
+from edge.inflight import InFlight
+from edge.metrics import CLIENT_GONE, EdgeMetrics
+from edge.readiness import Check
+from edge.status import HttpFailure, HttpFailureError, from_rpc_error, refusal
+from trunkline.v1.forward_service_pb2_grpc import ForwardServiceStub
+from trunkline.v1.model_service_pb2_grpc import ModelServiceStub
+
+_log = structlog.get_logger("trunkline.edge")
+
+DISCARD_BYTES = 1024 * 1024
+"""A refused request's body up to this size is read, so that the connection can be used again."""
+
+ABSURD_LENGTH = 10**18
+"""Of a body, in bytes: more than any number that a server could take seriously."""
+
+LINGER_BYTES = 256 * 1024 * 1024
+LINGER_SECONDS = 5.0
+"""How much, and for how long, is read and dropped after an answer in front of an unread body."""
+
+_TORNADO_FAILURES = {
+    404: refusal("NOT_FOUND", "There is nothing at this URL."),
+    405: refusal("METHOD_NOT_ALLOWED", "This method is not allowed here."),
+}
+_INTERNAL = refusal("INTERNAL", "The gateway failed to answer the request.")
+_AWAY = refusal("NO_HEALTHY_DEPLOYMENT", "The gateway is stopping.")
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeContext:
+    """What handlers work with. One for all requests; lives as long as the edge."""
+
+    config: EdgeConfig
+    cors: CorsPolicy
+    in_flight: InFlight
+    metrics: EdgeMetrics
+    forward: ForwardServiceStub
+    models: ModelServiceStub
+    check_health: Check
+
+
+@stream_request_body
+class BaseHandler(RequestHandler):
+    """Answers one request. Subclasses implement `answer`, and `find_refusal` where headers can be wrong.
+
+    `route` is the path template of the route, or what to call none; `methods` are those it has.
+    """
+
+    body_limit = DISCARD_BYTES
+
+    def initialize(self, context: EdgeContext, route: str, methods: frozenset[str]) -> None:
+        self.context = context
+        self.route = route
+        self.methods = methods
+        self.request_id = request_id(self.request.headers)
+        self.connection = cast("HTTP1Connection", self.request.connection)
+        self.stream: IOStream = self.connection.stream
+        self.is_committed = False
+        self._body: bytes | bytearray = b""
+        self._received = 0
+        self._refusal: HttpFailure | None = None
+        self._linger: asyncio.TimerHandle | None = None
+        self.call: grpc.aio.RpcContext | None = None
+        self._is_dispatched = False
+        self._is_gone = False
+        self._is_settled = False
+        self._started = time.perf_counter()
+        context.in_flight.add(self)
+        context.metrics.begin()
+
+    # What subclasses provide
+
+    async def answer(self) -> None:
+        """Answers the request. May raise HttpFailureError and AioRpcError."""
+        raise NotImplementedError
+
+    def find_refusal(self) -> HttpFailure | None:
+        """Why the request is refused for its headers; None if it is not."""
+        return None
+
+    # The way in
+
+    def set_default_headers(self) -> None:
+        self.clear_header("Server")
+
+    def prepare(self) -> Awaitable[None] | None:
+        self._refusal = self._find_early_refusal()
+        if self._refusal is None:
+            return None
+        length = self._declared_length()
+        # Who asks before it sends its body sends none now: the answer is the end of it. A length that
+        # is absurd Tornado would call malformed, behind the answer.
+        if "expect" in self.request.headers or length >= ABSURD_LENGTH:
+            return self._refuse_and_close(self._refusal)
+        if length > DISCARD_BYTES or self._refusal.status == 413:
+            return self._refuse_early(self._refusal)
+        return None
+
+    def data_received(self, chunk: bytes) -> Awaitable[None] | None:
+        self._received += len(chunk)
+        if self._linger is not None:
+            if self._received > LINGER_BYTES:
+                self.stream.close()
+            return None
+        if self._refusal is None and self._received <= self.body_limit:
+            self._keep(chunk)
+            return None
+        if self._refusal is None:
+            self._refusal = self._too_large()
+        if self._received > min(DISCARD_BYTES, self.body_limit):
+            return self._refuse_early(self._refusal)
+        return None
+
+    def take_body(self) -> bytes:
+        """The whole request body; can be taken once."""
+        body, self._body = self._body, b""
+        return bytes(body)
+
+    def _keep(self, chunk: bytes) -> None:
+        # Most bodies come in one piece, which is kept as it is. Pieces are joined as they come: a list
+        # of them would cost a multiple of the limit if each held one byte.
+        if not self._body:
+            self._body = chunk
+            return
+        if isinstance(self._body, bytes):
+            self._body = bytearray(self._body)
+        self._body += chunk
+
+    def _find_early_refusal(self) -> HttpFailure | None:
+        method = self.request.method
+        if self._is_preflight():
+            return None
+        if method not in self.methods:
+            return refusal(
+                "METHOD_NOT_ALLOWED",
+                f"Method {method} is not allowed here.",
+                headers=(("allow", ", ".join(sorted(self.methods))),),
+            )
+        found = self.find_refusal()
+        if found is None and self._declared_length() > self.body_limit:
+            return self._too_large()
+        return found
+
+    def _too_large(self) -> HttpFailure:
+        return refusal(
+            "PAYLOAD_TOO_LARGE", f"The request body is over the limit of {self.body_limit} bytes."
+        )
+
+    def _declared_length(self) -> int:
+        """Content-Length; 0 if there is none, or one that Tornado is about to refuse."""
+        text = self.request.headers.get("content-length", "").partition(",")[0]
+        if not (text.isascii() and text.isdecimal()):
+            return 0
+        # Python refuses to read a number of thousands of digits.
+        return int(text) if len(text) < 19 else ABSURD_LENGTH
+
+    def _is_preflight(self) -> bool:
+        return self.context.cors.is_preflight(self.request.method, self.request.headers)
+
+    async def _dispatch(self) -> None:
+        self._is_dispatched = True
+        try:
+            if not self._is_gone:
+                await self._answer_once()
+        except StreamClosedError:
+            # The client left while its answer was written.
+            self._is_gone = True
+        except asyncio.CancelledError:
+            # Cancelling the call for a client that left comes out here; anything else goes on up.
+            if not self._is_gone:
+                raise
+        finally:
+            self._settle()
+
+    get = head = post = put = patch = delete = options = _dispatch
+
+    async def _answer_once(self) -> None:
+        try:
+            if self._linger is not None:
+                # Answered already, and now the body is in.
+                await self.end()
+            elif self._refusal is not None:
+                await self.fail(self._refusal)
+            elif self._is_preflight():
+                await self._answer_preflight()
+            else:
+                await self.answer()
+        except HttpFailureError as exc:
+            await self.fail(exc.failure)
+        except grpc.aio.AioRpcError as exc:
+            await self.fail(from_rpc_error(exc, is_committed=self.is_committed))
+        except StreamClosedError:
+            raise
+        except asyncio.CancelledError:
+            if self._is_gone or _is_task_cancelled():
+                raise
+            # The channel was closed under the call.
+            await self.fail(_AWAY)
+        except Exception:  # noqa: BLE001 - the outermost one: nothing unforeseen ends in silence
+            _log.exception("request_failed", request_id=self.request_id, route=self.route)
+            await self.fail(_INTERNAL)
+
+    # The way out
+
+    def begin(self, status: int, headers: Iterable[tuple[str, str]] = ()) -> None:
+        """Sets status and headers of the answer; `headers` win over the usual ones."""
+        self.set_status(status)
+        self.set_header("x-request-id", self.request_id)
+        for name, value in self.context.cors.headers(self.request.headers.get("origin")):
+            self.set_header(name, value)
+        if self.context.in_flight.is_draining:
+            self.set_header("connection", "close")
+        for name, value in headers:
+            self.set_header(name, value)
+
+    async def end(self, body: bytes | None = None) -> None:
+        """Sends what is left of the answer and waits until it has left."""
+        await self.finish(body)
+        if self._closes_after():
+            self.connection.close()
+
+    async def send_json(self, status: int, body: bytes, headers: Pairs = ()) -> None:
+        """Answers with a JSON body."""
+        self.begin(status, headers)
+        self.set_header("content-type", "application/json")
+        await self.end(body)
+
+    async def fail(self, failure: HttpFailure) -> None:
+        """Answers with a failure."""
+        self._log_failure(failure)
+        self._begin_failure(failure)
+        await self.end(failure.body)
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Tornado's own refusals: a method that HTTP does not name, before `prepare`."""
+        failure = _TORNADO_FAILURES.get(status_code, _INTERNAL)
+        self._log_failure(failure)
+        self._begin_failure(failure)
+        self.set_header("connection", "close")
+        self._finish_unwatched(failure.body)
+
+    def compute_etag(self) -> None:
+        """No entity tags: answers are not meant to be kept."""
+
+    def log_exception(
+        self,
+        typ: type[BaseException] | None,
+        value: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        """Says nothing: `_dispatch` has logged what was not foreseen."""
+
+    def on_finish(self) -> None:
+        if not self._is_dispatched:
+            self._settle()
+
+    def on_connection_close(self) -> None:
+        super().on_connection_close()
+        self._is_gone = True
+        if self.call is not None:
+            self.call.cancel()
+        if not self._is_dispatched:
+            self._settle()
+
+    def _begin_failure(self, failure: HttpFailure) -> None:
+        self.begin(failure.status, failure.headers)
+        self.set_header("content-type", "application/json")
+        if failure.retry_after is not None:
+            self.set_header("retry-after", str(failure.retry_after))
+
+    async def _answer_preflight(self) -> None:
+        self.begin(204, self.context.cors.preflight_headers(self.request.headers, self.methods))
+        await self.end()
+
+    async def _refuse_and_close(self, failure: HttpFailure) -> None:
+        """Answers in place of reading the body."""
+        self._log_failure(failure)
+        self._begin_failure(failure)
+        self.set_header("connection", "close")
+        await self.end(failure.body)
+
+    async def _refuse_early(self, failure: HttpFailure) -> None:
+        """Answers before the body has been read; what still comes is dropped, for a while."""
+        loop = asyncio.get_running_loop()
+        self._linger = loop.call_later(LINGER_SECONDS, self.stream.close)
+        self._log_failure(failure)
+        self._begin_failure(failure)
+        self.set_header("connection", "close")
+        self.set_header("content-length", str(len(failure.body)))
+        self.write(failure.body)
+        with contextlib.suppress(StreamClosedError):
+            await self.flush()
+
+    def _finish_unwatched(self, body: bytes | None = None) -> None:
+        """Finishes where nothing can wait for the last byte, or none is left to be written."""
+        _ = self.finish(body)
+
+    def _closes_after(self) -> bool:
+        """A stream to HTTP/1.0 ends where its connection ends; a drain wants none left over."""
+        return (
+            self.context.in_flight.is_draining
+            or self._linger is not None
+            or (self.request.version == "HTTP/1.0" and "content-length" not in self._headers)
+        )
+
+    def _log_failure(self, failure: HttpFailure) -> None:
+        """One line for a request that no router has logged."""
+        if not failure.is_told:
+            write = _log.warning if failure.status >= 500 else _log.info
+            write(
+                "request_refused",
+                request_id=self.request_id,
+                method=self.request.method,
+                path=self.request.path[:200],
+                status=failure.status,
+                reason=failure.reason,
+            )
+
+    def _settle(self) -> None:
+        """Takes the request out of the books, once, whichever way it ended."""
+        if self._is_settled:
+            return
+        self._is_settled = True
+        if self._linger is not None:
+            self._linger.cancel()
+        self.context.in_flight.discard(self)
+        status = self.get_status() if self._headers_written else CLIENT_GONE
+        self.context.metrics.end(self.route, status, time.perf_counter() - self._started)
+
+
+class NotFoundHandler(BaseHandler):
+    """Every path that no route has."""
+
+    def find_refusal(self) -> HttpFailure:
+        return refusal("NOT_FOUND", f"Unknown URL: {self.request.method} {self.request.path[:200]}")
+
+
+def _is_task_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -1,0 +1,85 @@
+"""POST /v1/chat/completions: a body in, a body or a stream out.
+
+A stream's status is written with its first message, not before: until then a failure is an HTTP
+failure. After it there is no second answer: a failure is one `data: {"error": …}` frame, and the end
+mark is missing. The end mark is written if and only if the router says that the stream is done.
+
+Each write is awaited before the next message is read: a client that stops reading stops the router.
+"""
+
+import grpc
+
+from edge import sse
+from edge.handlers.base import EdgeContext
+from edge.handlers.forwarding import ForwardingHandler
+from edge.headers import call_metadata, find_media_fault, response_headers
+from edge.peek import wants_stream
+from edge.status import HttpFailure, refusal
+from trunkline.v1.forward_service_pb2 import ForwardRequest, ForwardStreamRequest
+
+_STREAM_HEADERS = (
+    ("content-type", "text/event-stream; charset=utf-8"),
+    ("cache-control", "no-cache"),
+    # nginx and its kin would collect the stream before they pass it on.
+    ("x-accel-buffering", "no"),
+)
+
+
+class ChatHandler(ForwardingHandler):
+    """Chat completions, whole or as server-sent events."""
+
+    def initialize(self, context: EdgeContext, route: str, methods: frozenset[str]) -> None:
+        super().initialize(context, route, methods)
+        self.body_limit = context.config.max_body_bytes
+        self._is_done = False
+
+    def find_refusal(self) -> HttpFailure | None:
+        fault = find_media_fault(self.request.headers)
+        if fault is not None:
+            return refusal("UNSUPPORTED_MEDIA_TYPE", fault)
+        return super().find_refusal()
+
+    async def answer(self) -> None:
+        if wants_stream(self._body):
+            await self._stream()
+        else:
+            await self.forward(
+                ForwardRequest(method="POST", path=self.request.path, body=self.take_body())
+            )
+
+    async def fail(self, failure: HttpFailure) -> None:
+        if not self.is_committed:
+            await super().fail(failure)
+            return
+        self._log_failure(failure)
+        # What stands behind an end mark is read by nobody.
+        await self.end(None if self._is_done else sse.frame(failure.body))
+
+    async def _stream(self) -> None:
+        message = ForwardStreamRequest()
+        # Set in place: a large body is held once, for as long as the stream lasts.
+        request = message.request
+        request.method, request.path, request.body = "POST", self.request.path, self.take_body()
+        call = self.context.forward.ForwardStream(
+            message,
+            timeout=self.timeout,
+            metadata=call_metadata(self.request.headers, self.request_id),
+        )
+        self.call = call
+        async for part in call:
+            if not self.is_committed:
+                self._commit(await call.initial_metadata())
+            self.write(sse.frames(part.chunks))
+            if part.done:
+                self._is_done = True
+                self.write(sse.DONE)
+            await self.flush()
+        if not self.is_committed:
+            self._commit(await call.initial_metadata())
+        await self.end()
+
+    def _commit(self, metadata: grpc.aio.Metadata) -> None:
+        self.is_committed = True
+        self.begin(200, (*_STREAM_HEADERS, *response_headers(metadata)))
+        # Nagle's algorithm would hold a chunk back until the client has acknowledged the one before.
+        self.stream.set_nodelay(True)

@@ -1,0 +1,45 @@
+"""What an edge counts. Tokens, cost and failures by reason are the router's to count."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+CLIENT_GONE = 499
+"""Counted for a request whose client left before its answer began; nginx's number, never sent."""
+
+# A refusal takes a millisecond, a long completion minutes.
+_SECONDS = (0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
+
+
+class EdgeMetrics:
+    """The edge's series in one registry. Lives as long as the edge."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.registry = registry
+        self._in_flight = Gauge(
+            "trunkline_edge_requests_in_flight",
+            "HTTP requests that are being answered.",
+            registry=registry,
+        )
+        self._requests = Counter(
+            "trunkline_edge_requests",
+            "HTTP requests by route and status; 499: the client left first.",
+            ("route", "status"),
+            registry=registry,
+        )
+        self._duration = Histogram(
+            "trunkline_edge_request_seconds",
+            "Time from a request's headers to the end of its answer.",
+            ("route",),
+            buckets=_SECONDS,
+            registry=registry,
+        )
+
+    def __repr__(self) -> str:
+        return "<EdgeMetrics>"
+
+    def begin(self) -> None:
+        self._in_flight.inc()
+
+    def end(self, route: str, status: int, seconds: float) -> None:
+        self._in_flight.dec()
+        self._requests.labels(route, str(status)).inc()
+        self._duration.labels(route).observe(seconds)

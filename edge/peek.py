@@ -1,0 +1,23 @@
+"""One look into a request body: does it ask for a stream?
+
+The router judges bodies; the edge only has to choose between two RPCs. Any doubt means no: the unary
+RPC gives the same judgement on a broken body, and its answer is plain HTTP.
+"""
+
+import msgspec
+
+
+class _Peek(msgspec.Struct):
+    stream: bool | None = None
+
+
+# A typed decode skips every other field without building objects for it.
+_decode = msgspec.json.Decoder(_Peek).decode
+
+
+def wants_stream(body: bytes | bytearray) -> bool:
+    """Whether `body` is a JSON object whose `stream` is true. Never raises."""
+    try:
+        return _decode(body).stream is True
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return False
