@@ -1,0 +1,106 @@
+"""The command line: `trunkline serve | router | edge | models | check`."""
+
+import asyncio
+import os
+import sys
+from typing import Final, NoReturn
+
+import click
+
+from launch import config as configuration
+from launch import logs, serve
+from launch.config import Config
+from router.errors import ConfigError
+from router.registry import LoadReport, Outcome, StoreError, accept, load_once, render
+from router.transport.http import AiohttpTransport
+
+EXIT_PROBLEM: Final = 1
+
+
+def _loaded() -> Config:
+    try:
+        config = configuration.load(os.environ)
+    except ConfigError as exc:
+        _fail(exc)
+    logs.set_up(config.log)
+    return config
+
+
+def _fail(exc: Exception) -> NoReturn:
+    sys.stderr.write(f"trunkline: {exc}\n")
+    raise SystemExit(serve.EXIT_CONFIG)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="trunkline")
+def main() -> None:
+    """Trunkline: one OpenAI-compatible front for every model on your list."""
+
+
+@main.command("serve")
+def serve_command() -> None:
+    """Run both tiers in one process."""
+    raise SystemExit(serve.run(serve.serve(_loaded())))
+
+
+@main.command("router")
+def router_command() -> None:
+    """Run the gRPC router alone."""
+    raise SystemExit(serve.run(serve.router(_loaded())))
+
+
+@main.command("edge")
+def edge_command() -> None:
+    """Run the HTTP edge alone, in front of the routers of TRUNKLINE_ROUTER."""
+    raise SystemExit(serve.run(serve.edge(_loaded())))
+
+
+@main.command("models")
+@click.option(
+    "--accept", "is_accepting", is_flag=True, help="Take a list that has shrunk below half."
+)
+def models_command(*, is_accepting: bool) -> None:
+    """Show the model list as it would be loaded now: models, deployments, rows set aside."""
+    config = _loaded()
+    report = _load_report(config)
+    for line in render(report):
+        click.echo(line)
+    if is_accepting:
+        try:
+            click.echo(accept(config.router, report))
+        except StoreError as exc:
+            _fail(exc)
+        if report.outcome is Outcome.SHRUNK:
+            return
+    raise SystemExit(EXIT_PROBLEM if report.problems else 0)
+
+
+@main.command("check")
+def check_command() -> None:
+    """Check configuration and model list; exit status 0 if both can be used, else 1."""
+    config = _loaded()
+    try:
+        serve.require_keys_of(config)
+    except ConfigError as exc:
+        _fail(exc)
+    report = _load_report(config)
+    for warning in report.warnings:
+        click.echo(f"warning: {warning}")
+    for problem in report.problems:
+        click.echo(f"problem: {problem}")
+    click.echo("not usable" if report.problems else "ok")
+    raise SystemExit(EXIT_PROBLEM if report.problems else 0)
+
+
+def _load_report(config: Config) -> LoadReport:
+    async def load() -> LoadReport:
+        transport = AiohttpTransport()
+        try:
+            return await load_once(config.router, transport)
+        finally:
+            await transport.close()
+
+    try:
+        return asyncio.run(load())
+    except ConfigError as exc:
+        _fail(exc)

@@ -1,0 +1,47 @@
+"""Structured logs, one line each, to standard error."""
+
+import logging
+import sys
+from typing import Any, Final
+
+import structlog
+
+from launch.config import LogConfig
+
+_LEVELS: Final = {
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warning": logging.WARNING,
+    "error": logging.ERROR,
+}
+
+
+def set_up(config: LogConfig) -> None:
+    """Send everything that this process logs through one chain; also what libraries log."""
+    chosen = config.format or ("console" if sys.stderr.isatty() else "json")
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    as_json = [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+    last: list[Any] = as_json if chosen == "json" else [structlog.dev.ConsoleRenderer()]
+    structlog.configure(
+        processors=[*shared, *last],
+        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[config.level]),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
+        )
+    )
+    # Libraries speak of what we speak of ourselves; only what they warn of is of interest.
+    logging.basicConfig(
+        level=max(_LEVELS[config.level], logging.WARNING), handlers=[handler], force=True
+    )
+    # Tornado's access log repeats ours, and says less.
+    logging.getLogger("tornado.access").disabled = True

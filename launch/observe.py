@@ -1,0 +1,87 @@
+"""A small HTTP port for a router that runs alone: what an edge would serve of the process.
+
+`/healthz`, `/readyz` and `/metrics`, with the answers that an edge gives. Beyond loopback `/metrics` needs
+one of the router's keys, as it does at an edge.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_sockets
+from tornado.web import Application, RequestHandler
+
+from router.errors import UnauthenticatedError
+from router.values import Secret
+from trunkline.v1.status_pb2 import RouterStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What is shown. `check` accepts a credential or raises; None where none is needed."""
+
+    status: Callable[[], RouterStatus]
+    metrics: CollectorRegistry
+    check: Callable[[Secret | None], None] | None
+
+
+class _Handler(RequestHandler):
+    def initialize(self, observed: Observed) -> None:
+        self.observed = observed
+
+    def set_default_headers(self) -> None:
+        self.clear_header("server")
+
+    def send_json(self, status: int, value: object) -> None:
+        self.set_status(status)
+        self.set_header("content-type", "application/json")
+        _ = self.finish(json.dumps(value))
+
+
+class _Health(_Handler):
+    def get(self) -> None:
+        self.send_json(200, {"status": "ok"})
+
+
+class _Ready(_Handler):
+    def get(self) -> None:
+        state = self.observed.status()
+        degraded = list(state.degraded)
+        if state.draining or not state.serves_list:
+            self.send_json(503, {"status": "unavailable", "degraded": degraded})
+        else:
+            self.send_json(200, {"status": "degraded" if degraded else "ok", "degraded": degraded})
+
+
+class _Metrics(_Handler):
+    def get(self) -> None:
+        given = self.request.headers.get("authorization")
+        try:
+            if self.observed.check:
+                self.observed.check(Secret(given) if given else None)
+        except UnauthenticatedError as exc:
+            fields = {"type": "invalid_request_error", "param": None, "code": "invalid_api_key"}
+            self.send_json(401, {"error": {"message": exc.message, **fields}})
+            return
+        self.set_header("content-type", CONTENT_TYPE_LATEST)
+        _ = self.finish(generate_latest(self.observed.metrics))
+
+
+def listen(host: str, port: int, observed: Observed) -> tuple[HTTPServer, int]:
+    """Listen; return the server, which the caller stops, and its port.
+
+    Raises:
+        OSError: if the port cannot be had.
+
+    """
+    routes = [("/healthz", _Health), ("/readyz", _Ready), ("/metrics", _Metrics)]
+    arguments = {"observed": observed}
+    application = Application(
+        [(path, handler, arguments) for path, handler in routes], log_function=lambda _: None
+    )
+    server = HTTPServer(application)
+    sockets = bind_sockets(port, host.strip("[]"), reuse_port=False)
+    server.add_sockets(sockets)
+    return server, int(sockets[0].getsockname()[1])

@@ -1,0 +1,241 @@
+"""Runs tiers until a signal ends them: start, announce, wait, drain, stop.
+
+SIGTERM and SIGINT drain: no new calls, those in flight end, at most `drain_seconds` long, exit status 0.
+A second signal ends at once.
+"""
+
+import asyncio
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from typing import Any, Final
+
+import structlog
+import uvloop
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+
+from edge.app import EdgeApp, EdgeRefusedError
+from edge.channel import open_channel
+from launch.config import Config, is_loopback, require_keys
+from launch.observe import Observed, listen
+from router.app import RouterApp
+from router.errors import ConfigError
+
+_LOG = structlog.get_logger("trunkline.launch")
+
+EXIT_CONFIG: Final = 1
+EXIT_FORCED: Final = 130
+
+Running = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
+"""A topology: starts its tiers, waits for the event, drains and closes."""
+
+
+def new_metrics() -> CollectorRegistry:
+    """Return a registry of this process: no global state, so that tests run several gateways in one."""
+    metrics = CollectorRegistry()
+    for collector in (ProcessCollector, PlatformCollector, GCCollector):
+        collector(registry=metrics)
+    return metrics
+
+
+def run(topology: Running) -> int:
+    """Run `topology` until a signal; return the exit status."""
+    try:
+        return uvloop.run(_until_signal(topology))
+    except KeyboardInterrupt:
+        return EXIT_FORCED
+
+
+async def _until_signal(topology: Running) -> int:
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    running = asyncio.create_task(topology(stop), name="topology")
+
+    def on_signal() -> None:
+        if stop.is_set():
+            running.cancel()
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal)
+    stopping = asyncio.create_task(stop.wait(), name="await-signal")
+    await asyncio.wait((running, stopping), return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    try:
+        await running
+    except asyncio.CancelledError:
+        return EXIT_FORCED
+    except (ConfigError, EdgeRefusedError) as exc:
+        sys.stderr.write(f"trunkline: {exc}\n")
+        return EXIT_CONFIG
+    return 0
+
+
+@asynccontextmanager
+async def router_running(
+    config: Config, metrics: CollectorRegistry
+) -> AsyncIterator[tuple[RouterApp, int]]:
+    """Give a started router and its port; close it in the end."""
+    app = RouterApp(config.router, metrics)
+    try:
+        try:
+            port = await app.start()
+        except OSError as exc:
+            host = config.router.grpc_host
+            raise _cannot_listen("GRPC", host, config.router.grpc_port, exc) from exc
+        yield app, port
+    finally:
+        await app.close()
+
+
+@asynccontextmanager
+async def edge_running(
+    config: Config, target: str, metrics: CollectorRegistry
+) -> AsyncIterator[tuple[EdgeApp, int]]:
+    """Give a started edge and its port; close it in the end."""
+    async with AsyncExitStack() as stack:
+        channel = open_channel(replace(config.edge, router_target=target))
+        stack.push_async_callback(channel.close)
+        app = EdgeApp(config.edge, channel, metrics)
+        stack.push_async_callback(app.close)
+        try:
+            port = await app.start()
+        except OSError as exc:
+            raise _cannot_listen("HTTP", config.edge.http_host, config.edge.http_port, exc) from exc
+        yield app, port
+
+
+@asynccontextmanager
+async def observed(
+    config: Config, app: RouterApp, metrics: CollectorRegistry
+) -> AsyncIterator[int | None]:
+    """Serve a lone router's metrics and readiness over HTTP, where a port for them is configured."""
+    if config.metrics_port is None:
+        yield None
+        return
+    host = config.router.grpc_host
+    check = None if is_loopback(host) else app.authenticate.check
+    try:
+        server, port = listen(host, config.metrics_port, Observed(app.status, metrics, check))
+    except OSError as exc:
+        raise _cannot_listen("METRICS", host, config.metrics_port, exc) from exc
+    try:
+        yield port
+    finally:
+        server.stop()
+        await server.close_all_connections()
+
+
+def _cannot_listen(tier: str, host: str, port: int, exc: OSError) -> ConfigError:
+    name = f"TRUNKLINE_{tier}_PORT"
+    reason = exc.strerror or str(exc)
+    return ConfigError(name, f"{host}:{port}", f"an address that is free to listen on ({reason})")
+
+
+def require_keys_of(config: Config) -> None:
+    """Refuse to serve others than this machine without keys, on either port.
+
+    Raises:
+        ConfigError: naming both variables.
+
+    """
+    require_keys(
+        config.router,
+        ("TRUNKLINE_HTTP_HOST", config.edge.http_host),
+        ("TRUNKLINE_GRPC_HOST", config.router.grpc_host),
+    )
+
+
+def serve(config: Config) -> Running:
+    """Both tiers in one process, on one event loop."""
+
+    async def topology(stop: asyncio.Event) -> None:
+        require_keys_of(config)
+        metrics = new_metrics()
+        async with router_running(config, metrics) as (router, grpc_port):
+            # A router on all addresses is reached on loopback: the edge lives in the same process.
+            target = local_address(config.router.grpc_host, grpc_port)
+            async with edge_running(config, target, metrics) as (edge, http_port):
+                announce(config, http_port=http_port, grpc_port=grpc_port)
+                await stop.wait()
+                _LOG.info("drain_started", seconds=config.router.drain_seconds)
+                await edge.drain()
+                await router.drain()
+        _LOG.info("stopped")
+
+    return topology
+
+
+def router(config: Config) -> Running:
+    """The router tier alone."""
+
+    async def topology(stop: asyncio.Event) -> None:
+        require_keys(config.router, ("TRUNKLINE_GRPC_HOST", config.router.grpc_host))
+        metrics = new_metrics()
+        async with (
+            router_running(config, metrics) as (app, port),
+            observed(config, app, metrics) as metrics_port,
+        ):
+            announce(config, grpc_port=port, metrics_port=metrics_port)
+            await stop.wait()
+            _LOG.info("drain_started", seconds=config.router.drain_seconds)
+            await app.drain()
+        _LOG.info("stopped")
+
+    return topology
+
+
+def edge(config: Config) -> Running:
+    """The edge tier alone."""
+
+    async def topology(stop: asyncio.Event) -> None:
+        metrics = new_metrics()
+        async with edge_running(config, config.edge.router_target, metrics) as (app, port):
+            announce(config, http_port=port)
+            await stop.wait()
+            _LOG.info("drain_started", seconds=config.edge.drain_seconds)
+            await app.drain()
+        _LOG.info("stopped")
+
+    return topology
+
+
+def local_address(host: str, port: int) -> str:
+    """Return the address at which this machine reaches a listener on `host`."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1", "[::]": "::1"}.get(host, host)  # noqa: S104 (compared, not bound)
+    return f"[{host.strip('[]')}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def announce(
+    config: Config,
+    *,
+    http_port: int | None = None,
+    grpc_port: int | None = None,
+    metrics_port: int | None = None,
+) -> None:
+    """Print where the tiers listen and, where HTTP is served, a line to try."""
+    for name in config.unknown_variables:
+        _LOG.warning("unknown_variable_ignored", variable=name)
+    lines = []
+    if http_port is not None:
+        lines.append(f"Trunkline HTTP  http://{local_address(config.edge.http_host, http_port)}")
+    if metrics_port is not None:
+        address = local_address(config.router.grpc_host, metrics_port)
+        lines.append(f"Trunkline metrics  http://{address}/metrics")
+    if grpc_port is not None:
+        lines.append(f"Trunkline gRPC  {local_address(config.router.grpc_host, grpc_port)}")
+    if http_port is not None:
+        lines += ["", "Try it:", "", *_curl(config, http_port), ""]
+    sys.stdout.write("\n".join(lines) + "\n")
+    sys.stdout.flush()
+
+
+def _curl(config: Config, http_port: int) -> list[str]:
+    address = local_address(config.edge.http_host, http_port)
+    model = "demo/echo" if config.router.model_list.source is None else "<model>"
+    key = " -H 'authorization: Bearer <key>'" if config.router.api_keys else ""
+    body = f'{{"model": "{model}", "messages": [{{"role": "user", "content": "Hello!"}}]}}'
+    line = f"curl http://{address}/v1/chat/completions{key} -H 'content-type: application/json' -d '{body}'"
+    return [f"  {line}"]

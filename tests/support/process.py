@@ -1,0 +1,84 @@
+"""`trunkline` as a process of its own, the way that users run it."""
+
+import asyncio
+import os
+import re
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+PATIENCE = 30
+"""Seconds until a test that waits for a process fails; nothing is asserted of the time it takes."""
+
+_COMMAND = Path(sys.executable).with_name("trunkline")
+
+
+@dataclass
+class Running:
+    """A process that has said where it listens."""
+
+    process: Process
+    banner: str
+
+    @property
+    def url(self) -> str:
+        found = re.search(r"http://\S+", self.banner)
+        assert found, self.banner
+        return found[0]
+
+    @property
+    def grpc(self) -> str:
+        found = re.search(r"gRPC\s+(\S+)", self.banner)
+        assert found, self.banner
+        return found[1]
+
+    async def end(self) -> tuple[int, str]:
+        """Wait for the process to end; return its exit status and what it said on standard error."""
+        _, err = await asyncio.wait_for(self.process.communicate(), PATIENCE)
+        assert self.process.returncode is not None
+        return self.process.returncode, err.decode()
+
+
+def environment(state: Path, **environ: str) -> dict[str, str]:
+    inherited = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "LANG")}
+    return {
+        **inherited,
+        "TRUNKLINE_STATE_DIR": str(state),
+        "TRUNKLINE_HTTP_PORT": "0",
+        "TRUNKLINE_GRPC_PORT": "0",
+        **environ,
+    }
+
+
+async def run(*arguments: str, state: Path, **environ: str) -> tuple[int, str, str]:
+    """Run a command to its end; return exit status, standard output and standard error."""
+    process = await asyncio.create_subprocess_exec(
+        _COMMAND, *arguments, env=environment(state, **environ), stdout=PIPE, stderr=PIPE
+    )
+    out, err = await asyncio.wait_for(process.communicate(), PATIENCE)
+    assert process.returncode is not None
+    return process.returncode, out.decode(), err.decode()
+
+
+@asynccontextmanager
+async def started(command: str, *, state: Path, **environ: str) -> AsyncIterator[Running]:
+    """Give a started `trunkline <command>` once it says where it listens."""
+    process = await asyncio.create_subprocess_exec(
+        _COMMAND, command, env=environment(state, **environ), stdout=PIPE, stderr=PIPE
+    )
+    assert process.stdout
+    try:
+        banner = ""
+        while not re.search(r"curl .*\n" if command != "router" else r"gRPC .*\n", banner):
+            line = await asyncio.wait_for(process.stdout.readline(), PATIENCE)
+            if not line:
+                raise AssertionError((await process.communicate())[1].decode())
+            banner += line.decode()
+        yield Running(process, banner)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.communicate()
