@@ -102,14 +102,6 @@ class HttpFailure:
     is_told: bool = False
 
 
-class HttpFailureError(Exception):
-    """Ends a request with the failure that it carries."""
-
-    def __init__(self, failure: HttpFailure) -> None:
-        super().__init__(failure.reason)
-        self.failure = failure
-
-
 def refusal(
     reason: str, message: str, *, param: str | None = None, headers: Pairs = ()
 ) -> HttpFailure:

@@ -24,7 +24,7 @@ import grpc
 import structlog
 from tornado.http1connection import HTTP1Connection
 from tornado.iostream import IOStream, StreamClosedError
-from tornado.web import RequestHandler, stream_request_body
+from tornado.web import HTTPError, RequestHandler, stream_request_body
 
 from edge.config import EdgeConfig
 from edge.cors import CorsPolicy
@@ -32,7 +32,7 @@ from edge.headers import Pairs, request_id
 from edge.inflight import InFlight
 from edge.metrics import CLIENT_GONE, EdgeMetrics
 from edge.readiness import Check
-from edge.status import HttpFailure, HttpFailureError, from_rpc_error, refusal
+from edge.status import HttpFailure, from_rpc_error, refusal
 from trunkline.v1.forward_service_pb2_grpc import ForwardServiceStub
 from trunkline.v1.model_service_pb2_grpc import ModelServiceStub
 
@@ -48,10 +48,6 @@ LINGER_BYTES = 256 * 1024 * 1024
 LINGER_SECONDS = 5.0
 """How much, and for how long, is read and dropped after an answer in front of an unread body."""
 
-_TORNADO_FAILURES = {
-    404: refusal("NOT_FOUND", "There is nothing at this URL."),
-    405: refusal("METHOD_NOT_ALLOWED", "This method is not allowed here."),
-}
 _INTERNAL = refusal("INTERNAL", "The gateway failed to answer the request.")
 _AWAY = refusal("NO_HEALTHY_DEPLOYMENT", "The gateway is stopping.")
 
@@ -101,7 +97,7 @@ class BaseHandler(RequestHandler):
     # What subclasses provide
 
     async def answer(self) -> None:
-        """Answers the request. May raise HttpFailureError and AioRpcError."""
+        """Answers the request. May raise AioRpcError."""
         raise NotImplementedError
 
     def find_refusal(self) -> HttpFailure | None:
@@ -161,15 +157,18 @@ class BaseHandler(RequestHandler):
         if self._is_preflight():
             return None
         if method not in self.methods:
-            return refusal(
-                "METHOD_NOT_ALLOWED",
-                f"Method {method} is not allowed here.",
-                headers=(("allow", ", ".join(sorted(self.methods))),),
-            )
+            return self._wrong_method()
         found = self.find_refusal()
         if found is None and self._declared_length() > self.body_limit:
             return self._too_large()
         return found
+
+    def _wrong_method(self) -> HttpFailure:
+        return refusal(
+            "METHOD_NOT_ALLOWED",
+            f"Method {self.request.method} is not allowed here.",
+            headers=(("allow", ", ".join(sorted(self.methods))),),
+        )
 
     def _too_large(self) -> HttpFailure:
         return refusal(
@@ -215,8 +214,6 @@ class BaseHandler(RequestHandler):
                 await self._answer_preflight()
             else:
                 await self.answer()
-        except HttpFailureError as exc:
-            await self.fail(exc.failure)
         except grpc.aio.AioRpcError as exc:
             await self.fail(from_rpc_error(exc, is_committed=self.is_committed))
         except StreamClosedError:
@@ -262,8 +259,8 @@ class BaseHandler(RequestHandler):
         await self.end(failure.body)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        """Tornado's own refusals: a method that HTTP does not name, before `prepare`."""
-        failure = _TORNADO_FAILURES.get(status_code, _INTERNAL)
+        """What Tornado ends by itself: a method that HTTP does not name, a fault in `prepare`."""
+        failure = self._wrong_method() if status_code == 405 else _INTERNAL
         self._log_failure(failure)
         self._begin_failure(failure)
         self.set_header("connection", "close")
@@ -278,7 +275,10 @@ class BaseHandler(RequestHandler):
         value: BaseException | None,
         tb: TracebackType | None,
     ) -> None:
-        """Says nothing: `_dispatch` has logged what was not foreseen."""
+        """Logs what `_dispatch` did not see, besides what is no fault of ours."""
+        if not isinstance(value, HTTPError | StreamClosedError | asyncio.CancelledError):
+            exc_info = (typ, value, tb)
+            _log.error("request_failed", request_id=self.request_id, exc_info=exc_info)
 
     def on_finish(self) -> None:
         if not self._is_dispatched:

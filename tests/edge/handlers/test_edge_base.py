@@ -76,6 +76,7 @@ async def test_a_method_that_http_does_not_name_is_a_405_too(
     async with http.request("PROPFIND", edge.url + "/v1/models") as response:
         assert response.status == 405
         assert error_of(await response.read())["type"] == "invalid_request_error"
+        assert response.headers["allow"] == "GET, HEAD"
         assert response.headers["x-request-id"]
 
 
@@ -289,7 +290,9 @@ async def test_every_answer_is_counted_by_route_and_status(
     assert edge.count("trunkline_edge_requests_in_flight") == 0
 
 
+@pytest.mark.parametrize("where", ["call_metadata", "call_timeout"])
 async def test_the_unforeseen_is_a_500_and_a_traceback_in_the_log(
+    where: str,
     edge: RunningEdge,
     http: aiohttp.ClientSession,
     monkeypatch: pytest.MonkeyPatch,
@@ -298,7 +301,7 @@ async def test_the_unforeseen_is_a_500_and_a_traceback_in_the_log(
     def burst(*_: object) -> None:
         raise RuntimeError("10.0.0.7 is on fire")
 
-    monkeypatch.setattr("edge.handlers.forwarding.call_metadata", burst)
+    monkeypatch.setattr(f"edge.handlers.forwarding.{where}", burst)
     async with http.get(edge.url + "/v1/models") as response:
         body = await response.read()
 
