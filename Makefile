@@ -48,7 +48,7 @@ test: $(TEST_LOCKED) $(INSTALLED) ## run the test suite (ARGS="-k name" and the 
 	$(BIN)/python -m pytest $(ARGS)
 
 conformance-full: $(TEST_LOCKED) $(INSTALLED) ## run the long conformance tests that `test` leaves out
-	$(BIN)/python -m pytest -m full $(ARGS)
+	$(BIN)/python -m pytest -m full -o faulthandler_timeout=0 $(ARGS)
 
 lint: $(TEST_LOCKED) $(INSTALLED) ## ruff, size budgets, mypy, import-linter, buf
 	@$(PIP) check

@@ -1,8 +1,11 @@
 """One look into a request body: does it ask for a stream?
 
 The router judges bodies; the edge only has to choose between two RPCs. Any doubt means no: the unary
-RPC gives the same judgement on a broken body, and its answer is plain HTTP.
+RPC gives the same judgement on a broken body, and its answer is plain HTTP. Unusual is not broken: where
+the fast decoder is stricter than JSON (a lone surrogate in an escape), the standard library is asked.
 """
+
+import json
 
 import msgspec
 
@@ -19,5 +22,15 @@ def wants_stream(body: bytes | bytearray) -> bool:
     """Whether `body` is a JSON object whose `stream` is true. Never raises."""
     try:
         return _decode(body).stream is True
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except msgspec.ValidationError:
         return False
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _wants_stream_slowly(body)
+
+
+def _wants_stream_slowly(body: bytes | bytearray) -> bool:
+    try:
+        fields = json.loads(body, parse_int=float)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(fields, dict) and fields.get("stream") is True

@@ -16,6 +16,12 @@ _LEVELS: Final = {
 }
 
 
+def _is_news(record: logging.LogRecord) -> bool:
+    # grpc's server reports, with a traceback, each call that is cancelled while a message waits to be
+    # taken: for us a client that left, which the call's own line says.
+    return not (record.name.startswith("grpc") and "ExecuteBatchError" in record.getMessage())
+
+
 def set_up(config: LogConfig) -> None:
     """Send everything that this process logs through one chain; also what libraries log."""
     chosen = config.format or ("console" if sys.stderr.isatty() else "json")
@@ -39,6 +45,7 @@ def set_up(config: LogConfig) -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
         )
     )
+    handler.addFilter(_is_news)
     # Libraries speak of what we speak of ourselves; only what they warn of is of interest.
     logging.basicConfig(
         level=max(_LEVELS[config.level], logging.WARNING), handlers=[handler], force=True

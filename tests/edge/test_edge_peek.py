@@ -14,6 +14,7 @@ from edge.peek import wants_stream
         # What is wrong elsewhere the router finds, before its first message.
         b'{"stream":false,"stream":true}',
         b'{"stream":true,"x":"\xff"}',
+        b'{"x":"\\ud83d","stream":true}',
     ],
 )
 def test_a_stream_is_wanted_where_stream_is_true(body: bytes) -> None:

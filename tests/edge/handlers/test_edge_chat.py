@@ -134,6 +134,31 @@ async def test_a_chunked_body_over_the_limit_is_refused_while_it_comes(
     assert await edge.app._in_flight.wait_empty(10)
 
 
+async def test_after_a_refusal_the_connection_is_kept_for_a_while_only(
+    edge: RunningEdge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge.handlers.base.LINGER_SECONDS", 0.05)
+    client = await RawClient.connect(edge)
+    await client.post(b"{", length=10**12)
+
+    assert (await client.read_answer()).status == 413
+    assert await client.is_closed_by_peer()
+    assert await edge.app._in_flight.wait_empty(10)
+    client.leave()
+
+
+async def test_and_for_so_many_bytes_only(
+    edge: RunningEdge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge.handlers.base.LINGER_BYTES", 1000)
+    client = await RawClient.connect(edge)
+    await client.post(b"x" * 2000, length=10**12)
+
+    assert (await client.read_answer()).status == 413
+    assert await client.is_closed_by_peer()
+    client.leave()
+
+
 async def test_one_chunk_that_claims_too_much_is_refused_at_the_limit(
     start_edge: StartEdge,
 ) -> None:

@@ -1,0 +1,34 @@
+"""What holds for every test: the loop of production, the same examples each time, no unexpected log lines."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator
+
+import pytest
+import uvloop
+from hypothesis import HealthCheck, settings
+
+# The same examples on every machine, however slow it is: a run is a verdict on the code alone.
+settings.register_profile(
+    "steady", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("steady")
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """The loop that the gateway runs on."""
+    return {"uvloop": uvloop.new_event_loop}
+
+
+@pytest.fixture(autouse=True)
+def no_unexpected_logs(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """What a library warns of fails the test; our own lines are structlog's, and tested where they arise."""
+    yield
+    records = [*caplog.get_records("setup"), *caplog.get_records("call")]
+    assert [record for record in records if _is_unexpected(record)] == []
+
+
+def _is_unexpected(record: logging.LogRecord) -> bool:
+    # grpc's server says so of every call that is cancelled while a message waits to be taken.
+    is_cut = record.name.startswith("grpc") and "ExecuteBatchError" in record.getMessage()
+    return record.levelno >= logging.WARNING and not is_cut
