@@ -24,6 +24,7 @@ from edge.handlers import (
     ModelsHandler,
     NotFoundHandler,
     ReadyHandler,
+    UnknownHandler,
 )
 from edge.inflight import InFlight
 from edge.listening import open_sockets
@@ -61,6 +62,9 @@ ROUTES = (
     Route("GET", "/readyz", ReadyHandler),
     Route("GET", "/metrics", MetricsHandler),
 )
+
+
+_ANY_METHOD = frozenset(RequestHandler.SUPPORTED_METHODS)
 
 
 class EdgeRefusedError(Exception):
@@ -170,12 +174,19 @@ def _application(context: EdgeContext) -> Application:
                 {"context": context, "route": path, "methods": _methods(path)},
             )
             for path in paths
+        ]
+        + [
+            (
+                r"/v1/.*",
+                UnknownHandler,
+                {"context": context, "route": "none", "methods": _ANY_METHOD},
+            )
         ],
         default_handler_class=NotFoundHandler,
         default_handler_args={
             "context": context,
             "route": "none",
-            "methods": frozenset(RequestHandler.SUPPORTED_METHODS),
+            "methods": _ANY_METHOD,
         },
         # The router writes one line per call, the handlers one for what never gets there.
         log_function=lambda _handler: None,

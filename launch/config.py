@@ -36,7 +36,10 @@ from router.values import Dialect, Secret
 PREFIX: Final = "TRUNKLINE_"
 FILE_VARIABLE: Final = "TRUNKLINE_CONFIG"
 
-_USER_INFO: Final = re.compile(r"//[^/@]*@")
+_HEADER_NAME: Final = re.compile(r"[A-Za-z0-9-]+")
+
+_CREDENTIALS: Final = re.compile(r"(?<=//).*@|(?<=\?).*")
+"""Where an address may hold them: before its host, and in its query."""
 
 Path_ = tuple[str, ...]
 
@@ -70,7 +73,7 @@ class Setting:
 
     def refuse(self, expected: str) -> ConfigError:
         """Return the error for this value."""
-        shown = "***" if self.is_secret else repr(_USER_INFO.sub("//***@", str(self.value)))
+        shown = "***" if self.is_secret else repr(_CREDENTIALS.sub("***", str(self.value)))
         return ConfigError(self.name, shown, expected)
 
 
@@ -80,9 +83,13 @@ def _text(setting: Setting) -> str:
     return setting.value.strip()
 
 
+def _is_printable(text: str) -> bool:
+    return text.isascii() and text.isprintable()
+
+
 def _secret(setting: Setting) -> Secret:
     text = _text(setting)
-    if not (text.isascii() and text.isprintable()):
+    if not _is_printable(text):
         raise setting.refuse("printable ASCII without line breaks")
     return Secret(text)
 
@@ -137,8 +144,12 @@ def _base_url(setting: Setting) -> str:
         raise setting.refuse(expected) from None
     if url.scheme not in ("http", "https") or not url.hostname or has_port_error:
         raise setting.refuse(expected)
-    if url.query or url.fragment or any(ch.isspace() for ch in text):
+    if url.query or url.fragment or " " in text or not _is_printable(text):
         raise setting.refuse(expected)
+    if url.username is not None:
+        raise setting.refuse(
+            "an address without user and password; keys have variables of their own"
+        )
     return text
 
 
@@ -147,8 +158,13 @@ def _list_source(setting: Setting) -> str:
     scheme, separator, _ = text.partition("://")
     if separator and scheme.lower() not in ("http", "https", "file"):
         raise setting.refuse("an http(s):// or file:// address, or a path")
-    if separator and scheme.lower() != "file" and not urlsplit(text).hostname:
-        raise setting.refuse("an address with a host")
+    if separator and scheme.lower() != "file":
+        try:
+            host = urlsplit(text).hostname
+        except ValueError:
+            host = None
+        if not host or not _is_printable(text):
+            raise setting.refuse("an address with a host")
     return text
 
 
@@ -169,6 +185,8 @@ def _dialect(setting: Setting) -> Dialect:
 def _headers(setting: Setting) -> Mapping[str, str]:
     if not isinstance(setting.value, dict):
         raise setting.refuse("a mapping of header names to values")
+    if not all(_HEADER_NAME.fullmatch(str(name)) for name in setting.value):
+        raise setting.refuse("header names of letters, digits and hyphens")
     return MappingProxyType({
         str(name).lower(): _secret(Setting(setting.name, str(value), is_secret=True)).reveal()
         for name, value in setting.value.items()
@@ -253,6 +271,9 @@ PROVIDER_PARSERS: Final[Mapping[str, Callable[[Setting], Any]]] = MappingProxyTy
 
 _SECRET_ENDINGS = ("api_key", "api_keys", "authorization", "headers")
 
+RESERVED: Final = frozenset({("retries",)})
+"""Settings that have a name, and no effect yet: said, and no error."""
+
 UNPREFIXED: Final = (
     "MODEL_LIST_URL", "MODEL_LIST_REFRESH_SECONDS", "MODEL_LIST_AUTHORIZATION",
     "UPSTREAM_BASE_URL", "UPSTREAM_API_KEY",
@@ -279,7 +300,7 @@ def load(environ: Mapping[str, str]) -> Config:
         elif len(path) == 3 and path[0] == "providers" and path[2] in PROVIDER_PARSERS:
             name = variable_name(path[1])
             providers.setdefault(name, {})[path[2]] = PROVIDER_PARSERS[path[2]](setting)
-        elif setting.name in environ:
+        elif setting.name in environ or path in RESERVED:
             # Not an error: orchestrators set variables by the service's name (TRUNKLINE_PORT=tcp://…).
             unknown.append(setting.name)
         else:

@@ -30,8 +30,11 @@ def set_up(config: LogConfig) -> None:
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    as_json = [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
-    last: list[Any] = as_json if chosen == "json" else [structlog.dev.ConsoleRenderer()]
+    # Local variables stay out of tracebacks: they hold what callers say, and credentials.
+    plain = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+    as_json = [structlog.processors.ExceptionRenderer(plain), structlog.processors.JSONRenderer()]
+    as_text = [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+    last: list[Any] = as_json if chosen == "json" else as_text
     structlog.configure(
         processors=[*shared, *last],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[config.level]),

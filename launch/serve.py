@@ -161,8 +161,11 @@ def serve(config: Config) -> Running:
                 announce(config, http_port=http_port, grpc_port=grpc_port)
                 await stop.wait()
                 _LOG.info("drain_started", seconds=config.router.drain_seconds)
+                # One budget for both: the edge's calls are the router's, and end first.
+                until = asyncio.get_running_loop().time() + config.router.drain_seconds
+                await router.announce_drain()
                 await edge.drain()
-                await router.drain()
+                await router.drain(max(0.0, until - asyncio.get_running_loop().time()))
         _LOG.info("stopped")
 
     return topology
@@ -181,7 +184,7 @@ def router(config: Config) -> Running:
             announce(config, grpc_port=port, metrics_port=metrics_port)
             await stop.wait()
             _LOG.info("drain_started", seconds=config.router.drain_seconds)
-            await app.drain()
+            await app.drain(config.router.drain_seconds)
         _LOG.info("stopped")
 
     return topology

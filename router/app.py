@@ -13,9 +13,9 @@ from prometheus_client import CollectorRegistry
 
 from router.calls import Operation, Stage
 from router.config import MESSAGE_MARGIN_BYTES, RouterConfig
-from router.dispatch import Dispatcher
+from router.dispatch import Dispatcher, Limits
 from router.pipeline import Account, Authenticate, fold
-from router.pipeline.models import get_model, list_models, watch_models
+from router.pipeline.models import get_model, list_models, refuse, watch_models
 from router.pipeline.operation import by_operation
 from router.providers import demo
 from router.registry import Registry
@@ -54,7 +54,11 @@ class RouterApp:
         dispatcher = Dispatcher(
             SchemeTransport({"demo": TimedTransport(demo.answer)}, self._http),
             self._config.timeouts,
-            max_body_bytes=self._config.max_body_bytes,
+            Limits(
+                request=self._config.max_body_bytes,
+                # What fits a message beside its envelope.
+                answer=self._config.max_body_bytes + MESSAGE_MARGIN_BYTES // 2,
+            ),
             clock=time.time,
             random=random.random,
         )
@@ -63,6 +67,7 @@ class RouterApp:
             Operation.LIST_MODELS: list_models,
             Operation.GET_MODEL: get_model,
             Operation.WATCH_MODELS: watch_models(self.registry.watch),
+            Operation.REFUSE: refuse,
         })  # fmt: skip
         return fold((Account(metrics), self.authenticate), terminal)
 
@@ -83,7 +88,7 @@ class RouterApp:
             OSError: if the port cannot be had.
 
         """
-        host, port = self._config.grpc_host, self._config.grpc_port
+        host, port = self._config.grpc_host.strip("[]"), self._config.grpc_port
         address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         try:
             port = self._rpc.server.add_insecure_port(address)
@@ -101,17 +106,19 @@ class RouterApp:
             await self._rpc.serve(is_serving=True)
             return
 
-    async def drain(self) -> None:
-        """Take no new calls and let those in flight end, at most `drain_seconds` long."""
+    async def announce_drain(self) -> None:
+        """Tell health checks that this router is about to stop, and end the watches of its list."""
         self._is_draining = True
         await self._rpc.health.enter_graceful_shutdown()
         await self.registry.close()
-        stopping = asyncio.create_task(
-            self._rpc.server.stop(self._config.drain_seconds), name="stop-rpc-server"
-        )
-        # The server itself would wait for watchers too, which end only when they are ended.
+
+    async def drain(self, seconds: float) -> None:
+        """Take no new calls and let those in flight end, at most `seconds` long."""
+        await self.announce_drain()
+        stopping = asyncio.create_task(self._rpc.server.stop(seconds), name="stop-rpc-server")
+        # The server itself would wait for health watchers too, which have no end of their own.
         with suppress(TimeoutError):
-            async with asyncio.timeout(self._config.drain_seconds):
+            async with asyncio.timeout(seconds):
                 await self._door.wait_idle()
         await self._rpc.server.stop(LAST_WORDS_SECONDS)
         await stopping

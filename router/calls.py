@@ -11,12 +11,13 @@ from router.values import Deployment, Secret, Usage
 
 
 class Operation(StrEnum):
-    """What a caller asks for."""
+    """What a caller asks for. REFUSE: something that there is not; its `body` raises what is wrong."""
 
     CHAT = "chat"
     LIST_MODELS = "list_models"
     GET_MODEL = "get_model"
     WATCH_MODELS = "watch_models"
+    REFUSE = "refuse"
 
 
 @dataclass(slots=True)
@@ -67,7 +68,7 @@ class Call:
     operation: Operation
     request_id: str
     credential: Secret | None
-    snapshot: Snapshot
+    snapshot: Snapshot = field(repr=False)
     deadline: float
     record: CallRecord
     body: Callable[[], bytes] = field(default=bytes, repr=False)

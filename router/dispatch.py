@@ -7,7 +7,7 @@ the first content the answer is committed, and whatever happens later ends the s
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Final, TypeVar
@@ -17,16 +17,19 @@ from router.config import Timeouts
 from router.errors import (
     DeadlineExceededError,
     InvalidRequestError,
+    NoDeploymentError,
     PayloadTooLargeError,
     TrunklineError,
     UpstreamAuthError,
+    UpstreamError,
 )
-from router.providers.adapter import Exchange, Frame
+from router.providers.adapter import Exchange, Frame, StreamDecoder
 from router.providers.dialects import ADAPTERS
 from router.routing.select import in_order, missing_key
 from router.transport.seam import HttpResponse, Transport
 from router.values import Deployment, Endpoint
 from router.wire.chat_request import ChatRequest
+from router.wire.mask import Mask
 
 MAX_HELD_FRAMES: Final = 64
 MAX_HELD_BYTES: Final = 256 * 1024
@@ -38,11 +41,15 @@ MAX_ERROR_BYTES: Final = 1024 * 1024
 DRAIN_SECONDS: Final = 1.0
 """How long to wait for the end of a body after its end mark, to give the connection back to the pool."""
 
-MIN_MASKED: Final = 8
-"""Characters. A shorter credential (`none`, `EMPTY`) is a placeholder, and masking it would spoil answers."""
-
-
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bytes: of a request body, and of a whole answer."""
+
+    request: int
+    answer: int
 
 
 @dataclass
@@ -74,35 +81,27 @@ class Hold:
 class Dispatcher:
     """Answers chat calls by calling providers. Lives as long as the application.
 
-    `max_body_bytes` bounds requests and answers alike. `clock` gives Unix time in seconds, `random` numbers
-    of [0, 1).
+    `clock` gives Unix time in seconds, `random` numbers of [0, 1).
     """
 
     def __init__(
         self,
         transport: Transport,
         timeouts: Timeouts,
+        limits: Limits,
         *,
-        max_body_bytes: int,
         clock: Callable[[], float],
         random: Callable[[], float],
     ) -> None:
         self._transport = transport
         self._timeouts = timeouts
-        self._max_body_bytes = max_body_bytes
+        self._limits = limits
         self._clock = clock
         self._random = random
 
     async def chat(self, call: Call) -> AsyncGenerator[Event, None]:
         """Answer a chat call: one `Body`, or `Batch`es. The terminal stage of the pipeline."""
-        body = call.body()
-        if len(body) > self._max_body_bytes:
-            msg = f"The request body is larger than {self._max_body_bytes} bytes."
-            raise PayloadTooLargeError(msg)
-        request = ChatRequest.parse(body, created=int(self._clock()))
-        if request.stream != call.is_stream:
-            msg = f"'stream' must be {'true' if call.is_stream else 'false'} for this method."
-            raise InvalidRequestError(msg, param="stream")
+        request = self._request(call)
         deployment = self._choose(call, request)
         exchange = ADAPTERS[deployment.dialect](request, deployment)
         call.record.dropped = exchange.dropped
@@ -110,18 +109,36 @@ class Dispatcher:
             names = ", ".join(exchange.dropped)
             msg = f"The model '{request.model}' cannot honour these parameters: {names}."
             raise InvalidRequestError(msg, param=exchange.dropped[0])
-        answer = self._stream if call.is_stream else self._whole
-        async with self._send(call, exchange) as response:
-            try:
-                if response.status != 200:
-                    raise await self._refusal(call, exchange, response)
-                async for event in answer(call, exchange, response):
-                    yield _masked(event, deployment)
-            except TrunklineError as exc:
-                _mask(exc, deployment)
-                raise
+        mask = Mask(deployment.provider.secrets)
+        try:
+            async with (
+                self._send(call, exchange) as response,
+                aclosing(self._answer(call, exchange, response)) as events,
+            ):
+                async for event in events:
+                    yield _masked(event, mask)
+        except TrunklineError as exc:
+            _mask_error(exc, mask)
+            raise
+        finally:
+            if call.record.failure:
+                _mask_error(call.record.failure, mask)
+
+    def _request(self, call: Call) -> ChatRequest:
+        body = call.body()
+        if len(body) > self._limits.request:
+            msg = f"The request body is larger than {self._limits.request} bytes."
+            raise PayloadTooLargeError(msg)
+        request = ChatRequest.parse(body, created=int(self._clock()))
+        if request.stream != call.is_stream:
+            msg = f"'stream' must be {'true' if call.is_stream else 'false'} for this method."
+            raise InvalidRequestError(msg, param="stream")
+        return request
 
     def _choose(self, call: Call, request: ChatRequest) -> Deployment:
+        if call.snapshot.generation == 0:
+            msg = "No model list could be loaded yet."
+            raise NoDeploymentError(msg, retry_after=1.0)
         model = call.snapshot.find(request.model)
         call.record.model = model.id
         serving = [d for d in model.deployments if d.endpoint is Endpoint.CHAT]
@@ -151,20 +168,39 @@ class Dispatcher:
             record.upstream_status = response.status
             yield response
 
-    async def _refusal(
+    async def _answer(
         self, call: Call, exchange: Exchange, response: HttpResponse
-    ) -> TrunklineError:
-        body = await _within(
-            response.read(MAX_ERROR_BYTES), _now() + self._timeouts.idle, call, "whole answer"
-        )
-        return exchange.decode_error(response.status, response.headers, body)
+    ) -> AsyncGenerator[Event, None]:
+        is_json = response.headers.get("content-type", "").startswith("application/json")
+        if response.status != 200:
+            raise await self._refusal(call, exchange, response, response.status)
+        if call.is_stream and is_json:
+            # Not a stream at all, whatever its status says: the words are in the body.
+            raise await self._refusal(call, exchange, response, 502)
+        read = self._stream if call.is_stream else self._whole
+        async with aclosing(read(call, exchange, response)) as events:
+            async for event in events:
+                yield event
+
+    async def _refusal(
+        self, call: Call, exchange: Exchange, response: HttpResponse, status: int
+    ) -> UpstreamError:
+        until, body = _now() + self._timeouts.idle, b""
+        # The status is known: what was read of the words before an answer breaks off is better than none.
+        with suppress(UpstreamError):
+            async with aclosing(response.chunks()) as reads:
+                while len(body) < MAX_ERROR_BYTES:
+                    data = await _within(anext(reads, b""), until, call, "whole answer")
+                    if not data:
+                        break
+                    body += data
+        return exchange.decode_error(status, response.headers, body[:MAX_ERROR_BYTES])
 
     async def _whole(
         self, call: Call, exchange: Exchange, response: HttpResponse
     ) -> AsyncGenerator[Event, None]:
-        body = await _within(
-            response.read(self._max_body_bytes), call.deadline, call, "whole answer"
-        )
+        reading = response.read(self._limits.answer)
+        body = await _within(reading, call.deadline, call, "whole answer")
         completion = exchange.decode_response(body)
         call.record.usage = completion.usage
         call.record.first_content = perf_counter()
@@ -174,29 +210,47 @@ class Dispatcher:
         self, call: Call, exchange: Exchange, response: HttpResponse
     ) -> AsyncGenerator[Event, None]:
         decoder, hold = exchange.stream_decoder(), Hold()
-        until_content = _now() + self._timeouts.first_token - (perf_counter() - call.record.sent)
+        until_content = _now() + self._timeouts.first_token
+        until_content -= perf_counter() - call.record.sent
         async with aclosing(response.chunks()) as reads:
             is_ended = False
             while not is_ended and not decoder.done and not decoder.failure:
-                if hold.is_open:
-                    data = await _within(anext(reads, b""), until_content, call, "content")
-                else:
-                    until = _now() + self._timeouts.idle
-                    data = await _within(anext(reads, b""), until, call, "more content")
+                until = until_content if hold.is_open else _now() + self._timeouts.idle
+                data, broke = await _next(reads, until, call)
                 is_ended = not data
                 frames = hold.pass_on(decoder.feed(data) if data else decoder.finish())
                 is_over = decoder.done or is_ended
                 if is_over and hold.is_open and not decoder.failure:
                     frames = hold.release()
                 call.record.usage = decoder.usage
-                call.record.failure = decoder.failure
+                call.record.failure = _failure(decoder, broke)
                 if frames or (is_over and not hold.is_open):
                     call.record.first_content = call.record.first_content or perf_counter()
                     yield Batch(tuple(f.payload for f in frames), decoder.done)
-            if decoder.failure and (hold.is_open or not decoder.is_failure_told):
-                raise decoder.failure
+            if call.record.failure and (hold.is_open or not decoder.is_failure_told):
+                raise call.record.failure
             if not is_ended:
                 await _drain(reads)
+
+
+def _failure(decoder: StreamDecoder, broke: UpstreamError | None) -> UpstreamError | None:
+    """Return why a stream failed: how its connection broke says more than that it is not complete."""
+    if decoder.failure and broke and not decoder.is_failure_told:
+        return broke
+    return decoder.failure
+
+
+async def _next(
+    reads: AsyncGenerator[bytes, None], until: float, call: Call
+) -> tuple[bytes, UpstreamError | None]:
+    """Return what has arrived; empty at the end, with what ended it if that was a failure.
+
+    Whether the answer was complete by then is the decoder's to say.
+    """
+    try:
+        return await _within(anext(reads, b""), until, call, "content"), None
+    except UpstreamError as exc:
+        return b"", exc
 
 
 async def _drain(reads: AsyncGenerator[bytes, None]) -> None:
@@ -223,24 +277,20 @@ async def _within(step: Awaitable[T], until: float, call: Call, what: str) -> T:
         raise DeadlineExceededError(msg) from exc
 
 
-def _masked(event: Event, deployment: Deployment) -> Event:
-    """Return `event` without the credential that was sent, should the provider have echoed it."""
-    key = _maskable(deployment)
+def _masked(event: Event, mask: Mask) -> Event:
+    """Return `event` without our credentials, should the provider have echoed them."""
     match event:
-        case Body(body) if key and key in body:
-            return Body(body.replace(key, b"***"))
-        case Batch(chunks, is_done) if key and any(key in chunk for chunk in chunks):
-            return Batch(tuple(chunk.replace(key, b"***") for chunk in chunks), is_done)
+        case Body(body):
+            clean = mask.in_bytes(body)
+            return event if clean is body else Body(clean)
+        case Batch(chunks, is_done):
+            cleaned = tuple(map(mask.in_bytes, chunks))
+            return event if cleaned == chunks else Batch(cleaned, is_done)
     return event
 
 
-def _mask(error: TrunklineError, deployment: Deployment) -> None:
-    key = _maskable(deployment)
-    if key:
-        error.message = error.message.replace(key.decode(), "***")
-        error.body = error.body.replace(key, b"***")
-
-
-def _maskable(deployment: Deployment) -> bytes:
-    key = deployment.provider.api_key
-    return key.reveal().encode() if key and len(key.reveal()) >= MIN_MASKED else b""
+def _mask_error(error: TrunklineError, mask: Mask) -> None:
+    error.message = mask.in_text(error.message)
+    error.param = mask.in_text(error.param) if error.param else None
+    error.code = mask.in_text(error.code) if error.code else None
+    error.body = mask.in_bytes(error.body)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
@@ -59,6 +59,10 @@ class Usage:
     reasoning_tokens: int = 0
 
 
+_EXACT_DIGITS: Final = 128
+"""More than a price (64 digits at most) times a count of tokens can have."""
+
+
 @dataclass(frozen=True, slots=True)
 class Price:
     """US dollars per 1,000 tokens, exact."""
@@ -68,10 +72,11 @@ class Price:
 
     def cost(self, usage: Usage) -> Decimal:
         """Return the cost of `usage` in US dollars, exact."""
-        thousandths = (
-            usage.prompt_tokens * self.prompt_1k + usage.completion_tokens * self.completion_1k
-        )
-        return thousandths.scaleb(-3)
+        with localcontext(prec=_EXACT_DIGITS):
+            thousandths = (
+                usage.prompt_tokens * self.prompt_1k + usage.completion_tokens * self.completion_1k
+            )
+            return thousandths.scaleb(-3)
 
 
 NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
@@ -82,7 +87,8 @@ class Provider:
     """How to reach a provider: its preset as changed by the configuration.
 
     `key_variable` names the environment variable that `api_key` is looked for in; None if the provider
-    needs no key. `base_url` has no slash at its end.
+    needs no key. `base_url` has no slash at its end. `secrets` are what must never come back from it: the
+    key and the values of configured headers.
     """
 
     name: str
@@ -90,9 +96,10 @@ class Provider:
     api_key: Secret | None = None
     key_variable: str | None = None
     dialect: Dialect | None = None
-    headers: Mapping[str, str] = field(default_factory=lambda: NO_HEADERS)
+    headers: Mapping[str, str] = field(default_factory=lambda: NO_HEADERS, repr=False)
     volunteers_usage: bool = False
     whole_handle: bool = False
+    secrets: tuple[Secret, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

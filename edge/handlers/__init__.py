@@ -2,6 +2,7 @@
 
 from edge.handlers.base import BaseHandler, EdgeContext, NotFoundHandler
 from edge.handlers.chat import ChatHandler
+from edge.handlers.forwarding import UnknownHandler
 from edge.handlers.models import ModelsHandler
 from edge.handlers.operations import HealthHandler, MetricsHandler, ReadyHandler
 
@@ -14,4 +15,5 @@ __all__ = [
     "ModelsHandler",
     "NotFoundHandler",
     "ReadyHandler",
+    "UnknownHandler",
 ]

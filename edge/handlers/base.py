@@ -23,6 +23,7 @@ from typing import Any, cast
 import grpc
 import structlog
 from tornado.http1connection import HTTP1Connection
+from tornado.httputil import HTTPServerRequest
 from tornado.iostream import IOStream, StreamClosedError
 from tornado.web import HTTPError, RequestHandler, stream_request_body
 
@@ -48,6 +49,7 @@ LINGER_BYTES = 256 * 1024 * 1024
 LINGER_SECONDS = 5.0
 """How much, and for how long, is read and dropped after an answer in front of an unread body."""
 
+_WRONG_METHOD = refusal("METHOD_NOT_ALLOWED", "This method is not allowed here.")
 _INTERNAL = refusal("INTERNAL", "The gateway failed to answer the request.")
 _AWAY = refusal("NO_HEALTHY_DEPLOYMENT", "The gateway is stopping.")
 
@@ -73,6 +75,10 @@ class BaseHandler(RequestHandler):
     """
 
     body_limit = DISCARD_BYTES
+
+    asks_router_first = False
+    """Whether the router hears of a wrong method or path: where keys are checked, only who has one may
+    know."""
 
     def initialize(self, context: EdgeContext, route: str, methods: frozenset[str]) -> None:
         self.context = context
@@ -104,6 +110,10 @@ class BaseHandler(RequestHandler):
         """Why the request is refused for its headers; None if it is not."""
         return None
 
+    async def refuse_method(self) -> None:
+        """Answers a method that there is not; only asked where the router hears of it first."""
+        raise NotImplementedError
+
     # The way in
 
     def set_default_headers(self) -> None:
@@ -113,7 +123,7 @@ class BaseHandler(RequestHandler):
         self._refusal = self._find_early_refusal()
         if self._refusal is None:
             return None
-        length = self._declared_length()
+        length = self.declared_length()
         # Who asks before it sends its body sends none now: the answer is the end of it. A length that
         # is absurd Tornado would call malformed, behind the answer.
         if "expect" in self.request.headers or length >= ABSURD_LENGTH:
@@ -156,26 +166,21 @@ class BaseHandler(RequestHandler):
         method = self.request.method
         if self._is_preflight():
             return None
-        if method not in self.methods:
-            return self._wrong_method()
+        # Who sends a large body learns at once that it is for nothing.
+        asks_router = self.asks_router_first and self.declared_length() <= DISCARD_BYTES
+        if method not in self.methods and not asks_router:
+            return refusal("METHOD_NOT_ALLOWED", f"Method {method} is not allowed here.")
         found = self.find_refusal()
-        if found is None and self._declared_length() > self.body_limit:
+        if found is None and self.declared_length() > self.body_limit:
             return self._too_large()
         return found
-
-    def _wrong_method(self) -> HttpFailure:
-        return refusal(
-            "METHOD_NOT_ALLOWED",
-            f"Method {self.request.method} is not allowed here.",
-            headers=(("allow", ", ".join(sorted(self.methods))),),
-        )
 
     def _too_large(self) -> HttpFailure:
         return refusal(
             "PAYLOAD_TOO_LARGE", f"The request body is over the limit of {self.body_limit} bytes."
         )
 
-    def _declared_length(self) -> int:
+    def declared_length(self) -> int:
         """Content-Length; 0 if there is none, or one that Tornado is about to refuse."""
         text = self.request.headers.get("content-length", "").partition(",")[0]
         if not (text.isascii() and text.isdecimal()):
@@ -212,6 +217,8 @@ class BaseHandler(RequestHandler):
                 await self.fail(self._refusal)
             elif self._is_preflight():
                 await self._answer_preflight()
+            elif self.request.method not in self.methods:
+                await self.refuse_method()
             else:
                 await self.answer()
         except grpc.aio.AioRpcError as exc:
@@ -260,7 +267,7 @@ class BaseHandler(RequestHandler):
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """What Tornado ends by itself: a method that HTTP does not name, a fault in `prepare`."""
-        failure = self._wrong_method() if status_code == 405 else _INTERNAL
+        failure = _WRONG_METHOD if status_code == 405 else _INTERNAL
         self._log_failure(failure)
         self._begin_failure(failure)
         self.set_header("connection", "close")
@@ -297,6 +304,8 @@ class BaseHandler(RequestHandler):
         self.set_header("content-type", "application/json")
         if failure.retry_after is not None:
             self.set_header("retry-after", str(failure.retry_after))
+        if failure.status == 405:
+            self.set_header("allow", ", ".join(sorted(self.methods)))
 
     async def _answer_preflight(self) -> None:
         self.begin(204, self.context.cors.preflight_headers(self.request.headers, self.methods))
@@ -362,7 +371,12 @@ class NotFoundHandler(BaseHandler):
     """Every path that no route has."""
 
     def find_refusal(self) -> HttpFailure:
-        return refusal("NOT_FOUND", f"Unknown URL: {self.request.method} {self.request.path[:200]}")
+        return nothing_at(self.request)
+
+
+def nothing_at(request: HTTPServerRequest) -> HttpFailure:
+    """The refusal of a path that there is not."""
+    return refusal("NOT_FOUND", f"Unknown URL: {request.method} {request.path[:200]}")
 
 
 def _is_task_cancelled() -> bool:

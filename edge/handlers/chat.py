@@ -34,7 +34,8 @@ class ChatHandler(ForwardingHandler):
         self._is_done = False
 
     def find_refusal(self) -> HttpFailure | None:
-        fault = find_media_fault(self.request.headers)
+        is_wanted = self.request.method in self.methods
+        fault = find_media_fault(self.request.headers) if is_wanted else None
         if fault is not None:
             return refusal("UNSUPPORTED_MEDIA_TYPE", fault)
         return super().find_refusal()

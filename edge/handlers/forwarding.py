@@ -1,6 +1,6 @@
 """What the endpoints share that the router answers: metadata, deadline, the unary RPC."""
 
-from edge.handlers.base import BaseHandler
+from edge.handlers.base import DISCARD_BYTES, BaseHandler, nothing_at
 from edge.headers import call_metadata, call_timeout, is_printable, response_headers
 from edge.status import HttpFailure, refusal
 from trunkline.v1.forward_service_pb2 import ForwardRequest
@@ -8,6 +8,8 @@ from trunkline.v1.forward_service_pb2 import ForwardRequest
 
 class ForwardingHandler(BaseHandler):
     """A request that becomes a `Forward` call."""
+
+    asks_router_first = True
 
     timeout: float
     """Seconds for the whole call; known once the headers are found to be right."""
@@ -18,6 +20,11 @@ class ForwardingHandler(BaseHandler):
         except ValueError as exc:
             return refusal("INVALID_REQUEST", str(exc), param="x-trunkline-timeout")
         return None
+
+    async def refuse_method(self) -> None:
+        """Has the router refuse what there is not. Raises AioRpcError."""
+        # Without the body: nothing will be done with it.
+        await self.forward(ForwardRequest(method=self.request.method, path=self.request.path))
 
     async def forward(self, request: ForwardRequest) -> None:
         """Answers with what the router answers. Raises AioRpcError."""
@@ -32,3 +39,15 @@ class ForwardingHandler(BaseHandler):
         kind = response.content_type
         self.set_header("content-type", kind if is_printable(kind) else "application/json")
         await self.end(response.body)
+
+
+class UnknownHandler(ForwardingHandler):
+    """Every path under `/v1/` that no route has."""
+
+    def find_refusal(self) -> HttpFailure | None:
+        if self.declared_length() > DISCARD_BYTES:
+            return nothing_at(self.request)
+        return super().find_refusal()
+
+    async def answer(self) -> None:
+        await self.refuse_method()

@@ -1,6 +1,6 @@
 """The pipeline: what every call passes through, whatever its transport and its operation.
 
-One signature (`Stage`), folded right to left; the order stands in `STAGES`. A stage that needs nothing
+One signature (`Stage`), folded right to left; the order stands in `router.app`. A stage that needs nothing
 but a look at the call checks it and returns the next stage's events; one that settles afterwards is a
 generator around them. Limits, cache and ledger will take their place in the same list.
 """

@@ -68,7 +68,8 @@ class Account:
                 call.record.failure = exc
                 raise
             except (asyncio.CancelledError, GeneratorExit):
-                call.record.is_cancelled = True
+                # Whoever stops reading because of a failure has noted it.
+                call.record.is_cancelled = call.record.failure is None
                 raise
             except Exception as exc:
                 _LOG.exception("call_crashed", request_id=call.request_id)

@@ -21,6 +21,17 @@ async def get_model(call: Call) -> AsyncGenerator[Event, None]:
     yield Listing(call.snapshot, call.snapshot.find(call.name))
 
 
+async def refuse(call: Call) -> AsyncGenerator[Event, None]:
+    """Refuse what there is not, now that the caller may know it.
+
+    Raises:
+        CallerError: as the call's body says.
+
+    """
+    call.body()
+    yield Listing(call.snapshot)
+
+
 def watch_models(watch: Callable[[], AsyncIterator[Snapshot]]) -> Stage:
     """Return the stage that answers with each state of the list that `watch` yields."""
 

@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
-import msgspec
-
 from router.errors import (
     DeadlineExceededError,
     QuotaExhaustedError,
@@ -50,13 +48,13 @@ MAX_RETRY_AFTER = 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What a provider said of a failure. `whole` is the JSON object where it already has OpenAI's shape."""
+    """What a provider said of a failure. `whole` is its JSON where it already has OpenAI's shape."""
 
     message: str
     code: str | None = None
     param: str | None = None
     type: str | None = None
-    whole: Mapping[str, object] | None = None
+    whole: bytes = b""
 
 
 def class_of(status: int, words: Words) -> type[UpstreamError]:
@@ -81,7 +79,7 @@ def failure(status: int, headers: Mapping[str, str], words: Words) -> UpstreamEr
         code=words.code if keeps_words else None,
         retry_after=retry_after,
         http_status=status if status in KEPT_STATUSES else None,
-        body=msgspec.json.encode(words.whole) if keeps_words and words.whole else b"",
+        body=words.whole if keeps_words else b"",
     )
     error.upstream_status = status
     return error

@@ -37,10 +37,12 @@ def resolve(name: str, config: ProvidersConfig) -> Provider:
         variable = f"TRUNKLINE_PROVIDERS__{variable_name(name)}__BASE_URL"
         msg = f"provider '{name}' has no base URL: set {variable}"
         raise HandleError(msg)
+    api_key = own.api_key or config.upstream_api_key or _preset_key(name, config)
     return Provider(
         name=name,
         base_url=base_url.rstrip("/"),
-        api_key=own.api_key or config.upstream_api_key or _preset_key(name, config),
+        api_key=api_key,
+        secrets=(*([api_key] if api_key else []), *map(Secret, own.headers.values())),
         key_variable=preset.key_variable if preset else None,
         dialect=own.dialect,
         headers={**(preset.headers if preset else {}), **own.headers},

@@ -1,8 +1,9 @@
 """The typed chat service: a projection of OpenAI's JSON, through the same pipeline."""
 
+import json
 from collections.abc import AsyncGenerator
 
-from router.calls import Batch, Body, Operation
+from router.calls import Batch, Body, Event, Operation
 from router.rpc import codec
 from router.rpc.door import Context, Door
 from trunkline.v1 import chat_service_pb2 as pb
@@ -24,11 +25,7 @@ class ChatService(pb_grpc.ChatServiceServicer):
             Operation.CHAT,
             body=lambda: codec.params_to_json(request.params, stream=False),
         )
-        response = pb.CreateChatCompletionResponse()
-        async for event in self._door.events(context, call):
-            if isinstance(event, Body):
-                response.completion.CopyFrom(codec.completion_from_json(event.body))
-        return response
+        return await self._door.answer(context, call, _whole)
 
     async def StreamChatCompletion(
         self, request: pb.StreamChatCompletionRequest, context: Context
@@ -40,14 +37,24 @@ class ChatService(pb_grpc.ChatServiceServicer):
             body=lambda: codec.params_to_json(request.params, stream=True),
             is_stream=True,
         )
-        async for event in self._door.events(context, call):
-            if isinstance(event, Batch):
-                for payload in event.chunks:
-                    chunk = codec.chunk_from_json(payload)
-                    if not _is_error(chunk):
-                        yield pb.StreamChatCompletionResponse(chunk=chunk)
+        async for chunks in self._door.answers(context, call, _chunks):
+            for chunk in chunks:
+                yield pb.StreamChatCompletionResponse(chunk=chunk)
+
+
+def _whole(event: Event) -> pb.CreateChatCompletionResponse:
+    body = event.body if isinstance(event, Body) else b""
+    return pb.CreateChatCompletionResponse(completion=codec.completion_from_json(body))
+
+
+def _chunks(event: Event) -> list[pb.ChatCompletionChunk]:
+    payloads = event.chunks if isinstance(event, Batch) else ()
+    chunks = map(codec.chunk_from_json, payloads)
+    return [chunk for chunk in chunks if not _is_error(chunk)]
 
 
 def _is_error(chunk: pb.ChatCompletionChunk) -> bool:
     """Whether a chunk is a provider's error frame: the call's status says it to typed callers."""
-    return not chunk.choices and '"error"' in chunk.extra_json
+    if chunk.choices or '"error"' not in chunk.extra_json:
+        return False
+    return bool(json.loads(chunk.extra_json).get("error"))

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from time import perf_counter
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
 import grpc
@@ -18,6 +18,12 @@ from router.rpc import status
 from router.values import Secret
 
 Context = grpc.aio.ServicerContext[Any, Any]
+
+T = TypeVar("T")
+
+MAX_NAME_CHARS: Final = 64
+MAX_LISTED_CHARS: Final = 1024
+"""Of a dropped parameter's name, and of all of them in their header."""
 
 _REQUEST_ID = re.compile(r"[\x20-\x7e]{1,128}")
 
@@ -67,33 +73,54 @@ class Door:
             is_strict=given.get("x-trunkline-strict") == "true",
         )
 
-    async def events(
-        self, context: Context, call: Call, *, forwards: bool = False
-    ) -> AsyncGenerator[Event, None]:
-        """Run the pipeline: metadata goes out with the first event, a failure ends the RPC."""
+    async def answers(
+        self, context: Context, call: Call, convert: Callable[[Event], T], *, forwards: bool = False
+    ) -> AsyncGenerator[T, None]:
+        """Run the pipeline and give each event as `convert` makes it; a failure ends the RPC.
+
+        Metadata goes out with the first event. `convert` may raise a `TrunklineError` like any stage.
+        """
         is_first = True
-        is_counted = call.operation is not Operation.WATCH_MODELS
-        self._count(is_counted)
+        self._watch(context, call)
         try:
             async with aclosing(self._pipeline(call)) as events:
                 async for event in events:
+                    try:
+                        answer = convert(event)
+                    except TrunklineError as exc:
+                        call.record.failure = exc
+                        raise
                     if is_first:
                         is_first = False
                         await context.send_initial_metadata(_metadata(call))
-                    yield event
+                    yield answer
             if call.record.failure and not forwards:
                 # The provider told the failure in a frame of its own; a typed caller reads no such frames.
                 raise call.record.failure
         except TrunklineError as exc:
             await status.abort(context, exc, _metadata(call), forwards=forwards)
-        finally:
-            self._count(-is_counted)
 
-    def _count(self, change: int) -> None:
-        self._in_flight += change
-        if self._in_flight:
-            self._idle.clear()
-        else:
+    async def answer(
+        self, context: Context, call: Call, convert: Callable[[Event], T], *, forwards: bool = False
+    ) -> T:
+        """Run the pipeline of a call that has one answer, and return it; see `answers`."""
+        async with aclosing(self.answers(context, call, convert, forwards=forwards)) as answers:
+            last = await anext(answers)
+            async for last in answers:  # noqa: B007 (run to its end, so that the call is settled)
+                pass
+        return last
+
+    def _watch(self, context: Context, call: Call) -> None:
+        """Count a call as under way until its last byte has left; watchers have no end of their own."""
+        if call.operation is Operation.WATCH_MODELS:
+            return
+        self._in_flight += 1
+        self._idle.clear()
+        context.add_done_callback(self._ended)  # type: ignore[arg-type]  # (its stub names no context)
+
+    def _ended(self, context: Context) -> None:
+        self._in_flight -= 1
+        if not self._in_flight:
             self._idle.set()
 
 
@@ -125,12 +152,23 @@ def _metadata(call: Call) -> tuple[tuple[str, str], ...]:
             ("x-trunkline-attempts", str(record.attempts)),
         ]
     if record.dropped:
-        said.append(("x-trunkline-dropped-params", quote(", ".join(record.dropped), safe=_PLAIN)))
+        said.append(("x-trunkline-dropped-params", _listed(record.dropped)))
     if record.cost is not None and not call.is_stream:
         said.append(("x-trunkline-cost-usd", f"{record.cost:f}"))
     if record.sent:
         said.append(("server-timing", _server_timing(call)))
     return tuple(said)
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    """Return the names of dropped parameters, which are the caller's own, within the bounds of a header."""
+    listed = ""
+    for name in names:
+        item = quote(name[:MAX_NAME_CHARS], safe=_PLAIN)
+        if len(listed) + len(item) > MAX_LISTED_CHARS:
+            return f"{listed}, ..."
+        listed = f"{listed}, {item}" if listed else item
+    return listed
 
 
 def _server_timing(call: Call) -> str:

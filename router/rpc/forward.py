@@ -1,18 +1,18 @@
 """The transparent service: OpenAI's HTTP API over gRPC."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from typing import NamedTuple
 from urllib.parse import unquote
 
-from router.calls import Batch, Body, Listing, Operation
+from router.calls import Batch, Body, Call, Event, Listing, Operation
 from router.errors import (
+    InternalError,
     MethodNotAllowedError,
     ModelNotFoundError,
     PathNotFoundError,
     TrunklineError,
 )
 from router.routing.snapshot import entry
-from router.rpc import status
 from router.rpc.door import Context, Door
 from trunkline.v1 import forward_service_pb2 as pb
 from trunkline.v1 import forward_service_pb2_grpc as pb_grpc
@@ -42,7 +42,7 @@ def target_of(method: str, path: str) -> Target:
         ModelNotFoundError: if the path names a model in bytes that are not UTF-8.
 
     """
-    if path.startswith(_MODEL_PREFIX):
+    if path.startswith(_MODEL_PREFIX) and path != _MODEL_PREFIX:
         allowed, operation = "GET", Operation.GET_MODEL
     elif path in _ROUTES:
         allowed, operation = _ROUTES[path]
@@ -68,35 +68,53 @@ class ForwardService(pb_grpc.ForwardServiceServicer):
 
     async def Forward(self, request: pb.ForwardRequest, context: Context) -> pb.ForwardResponse:
         """See `ForwardService.Forward` in the contract."""
-        try:
-            target = target_of(request.method, request.path)
-        except TrunklineError as exc:
-            await status.abort(context, exc, (), forwards=True)
-        call = self._door.call(
-            context, target.operation, body=lambda: request.body, name=target.name
-        )
-        body = b""
-        async for event in self._door.events(context, call, forwards=True):
-            match event:
-                case Body(body):
-                    pass
-                case Listing(snapshot, model):
-                    body = entry(model) if model else snapshot.listing
-        return pb.ForwardResponse(content_type=_JSON, body=body)
+        call = self._call(context, request, is_stream=False)
+        return await self._door.answer(context, call, _whole, forwards=True)
 
     async def ForwardStream(
         self, request: pb.ForwardStreamRequest, context: Context
     ) -> AsyncGenerator[pb.ForwardStreamResponse, None]:
         """See `ForwardService.ForwardStream` in the contract."""
-        inner = request.request
+        call = self._call(context, request.request, is_stream=True)
+        async for response in self._door.answers(context, call, _part, forwards=True):
+            yield response
+
+    def _call(self, context: Context, request: pb.ForwardRequest, *, is_stream: bool) -> Call:
         try:
-            target = target_of(inner.method, inner.path)
-            if target.operation is not Operation.CHAT:
-                msg = f"{inner.method} {inner.path[:200]} does not stream."
+            target = target_of(request.method, request.path)
+            if is_stream and target.operation is not Operation.CHAT:
+                msg = f"{request.method} {request.path[:200]} does not stream."
                 raise MethodNotAllowedError(msg)
         except TrunklineError as exc:
-            await status.abort(context, exc, (), forwards=True)
-        call = self._door.call(context, target.operation, body=lambda: inner.body, is_stream=True)
-        async for event in self._door.events(context, call, forwards=True):
-            if isinstance(event, Batch):
-                yield pb.ForwardStreamResponse(chunks=event.chunks, done=event.is_done)
+            # Who may not call learns that, and not which paths there are.
+            return self._door.call(context, Operation.REFUSE, body=_raising(exc))
+        return self._door.call(
+            context,
+            target.operation,
+            body=lambda: request.body,
+            name=target.name,
+            is_stream=is_stream,
+        )
+
+
+def _raising(error: TrunklineError) -> Callable[[], bytes]:
+    def body() -> bytes:
+        raise error
+
+    return body
+
+
+def _whole(event: Event) -> pb.ForwardResponse:
+    match event:
+        case Body(body):
+            return pb.ForwardResponse(content_type=_JSON, body=body)
+        case Listing(snapshot, model):
+            body = entry(model) if model else snapshot.listing
+            return pb.ForwardResponse(content_type=_JSON, body=body)
+    raise InternalError("A stream came where a whole answer was asked for.")
+
+
+def _part(event: Event) -> pb.ForwardStreamResponse:
+    if isinstance(event, Batch):
+        return pb.ForwardStreamResponse(chunks=event.chunks, done=event.is_done)
+    raise InternalError("A whole answer came where a stream was asked for.")

@@ -2,9 +2,9 @@
 
 from collections.abc import AsyncGenerator
 
-from router.calls import Listing, Operation
-from router.errors import InvalidRequestError
-from router.rpc import codec, status
+from router.calls import Event, Listing, Operation
+from router.errors import InternalError
+from router.rpc import codec
 from router.rpc.door import Context, Door
 from trunkline.v1 import model_service_pb2 as pb
 from trunkline.v1 import model_service_pb2_grpc as pb_grpc
@@ -20,33 +20,39 @@ class ModelService(pb_grpc.ModelServiceServicer):
         self, request: pb.ListModelsRequest, context: Context
     ) -> pb.ListModelsResponse:
         """See `ModelService.ListModels` in the contract."""
+
+        def page(event: Event) -> pb.ListModelsResponse:
+            snapshot = _listing(event).snapshot
+            return codec.list_models_response(snapshot, request.page_size, request.page_token)
+
         call = self._door.call(context, Operation.LIST_MODELS)
-        response = pb.ListModelsResponse()
-        async for event in self._door.events(context, call):
-            if isinstance(event, Listing):
-                try:
-                    response = codec.list_models_response(
-                        event.snapshot, request.page_size, request.page_token
-                    )
-                except InvalidRequestError as exc:
-                    await status.abort(context, exc, (), forwards=False)
-        return response
+        return await self._door.answer(context, call, page)
 
     async def GetModel(self, request: pb.GetModelRequest, context: Context) -> pb.GetModelResponse:
         """See `ModelService.GetModel` in the contract."""
+
+        def one(event: Event) -> pb.GetModelResponse:
+            model = _listing(event).model
+            return pb.GetModelResponse(model=codec.model_message(model) if model else None)
+
         call = self._door.call(context, Operation.GET_MODEL, name=request.id)
-        response = pb.GetModelResponse()
-        async for event in self._door.events(context, call):
-            if isinstance(event, Listing) and event.model:
-                response.model.CopyFrom(codec.model_message(event.model))
-        return response
+        return await self._door.answer(context, call, one)
 
     async def WatchModels(
         self, request: pb.WatchModelsRequest, context: Context
     ) -> AsyncGenerator[pb.WatchModelsResponse, None]:
         """See `ModelService.WatchModels` in the contract."""
         del request
+
+        def state(event: Event) -> pb.WatchModelsResponse:
+            return codec.watch_models_response(_listing(event).snapshot)
+
         call = self._door.call(context, Operation.WATCH_MODELS)
-        async for event in self._door.events(context, call):
-            if isinstance(event, Listing):
-                yield codec.watch_models_response(event.snapshot)
+        async for response in self._door.answers(context, call, state):
+            yield response
+
+
+def _listing(event: Event) -> Listing:
+    if isinstance(event, Listing):
+        return event
+    raise InternalError("A model operation answered with something else.")

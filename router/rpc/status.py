@@ -4,6 +4,7 @@ Source of the form: https://google.aip.dev/193. The table stands in `failure.pro
 """
 
 from typing import Final, NoReturn
+from urllib.parse import quote
 
 import grpc
 from google.protobuf.duration_pb2 import Duration
@@ -16,12 +17,12 @@ from trunkline.v1 import failure_pb2
 DOMAIN: Final = "trunkline"
 DETAILS_KEY: Final = "grpc-status-details-bin"
 
-MAX_MESSAGE_CHARS: Final = 1500
-"""Of the message of a status: gRPC clients refuse trailers above 8 KiB unless told otherwise, and it
-stands in them twice."""
+MAX_MESSAGE_BYTES: Final = 2000
+"""Of a status's message, percent-encoded as gRPC sends it: clients refuse trailers above 8 KiB unless told
+otherwise, and the message stands in them twice."""
 
-MAX_FORWARDED_CHARS: Final = 32_000
-"""The same for edges, whose channel is told otherwise."""
+MAX_FORWARDED_CHARS: Final = 16_000
+"""Of a message for edges, whose channel is told otherwise."""
 
 MAX_FORWARDED_BYTES: Final = 64 * 1024
 """Of an error body that passes whole; a larger one is told by its message."""
@@ -50,18 +51,16 @@ _BY_NUMBER = {code.value[0]: code for code in grpc.StatusCode}
 def to_status(error: TrunklineError, *, forwards: bool) -> Status:
     """Return `error` as a status; `forwards`: for an edge, which may be told more."""
     info = {"param": error.param, "code": error.code, "http_status": error.http_status}
-    details = [
-        ErrorInfo(
-            reason=error.reason,
-            domain=DOMAIN,
-            metadata={key: str(value)[:500] for key, value in info.items() if value is not None},
-        )
-    ]
-    limit = MAX_FORWARDED_CHARS if forwards else MAX_MESSAGE_CHARS
-    message = error.message if len(error.message) <= limit else error.message[:limit] + "…"
+    message = _sendable(error.message)
+    if not forwards:
+        message = _bounded(message)
+    elif len(message) > MAX_FORWARDED_CHARS:
+        message = message[:MAX_FORWARDED_CHARS] + "…"
     status = Status(code=GRPC_CODES[error.reason], message=message)
-    for detail in details:
-        status.details.add().Pack(detail)
+    metadata = {
+        key: _sendable(str(value))[:500] for key, value in info.items() if value is not None
+    }
+    status.details.add().Pack(ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=metadata))
     if error.retry_after is not None:
         nanos = round(error.retry_after * 1e9)
         delay = Duration(seconds=nanos // 1_000_000_000, nanos=nanos % 1_000_000_000)
@@ -69,6 +68,28 @@ def to_status(error: TrunklineError, *, forwards: bool) -> Status:
     if forwards and 0 < len(error.body) <= MAX_FORWARDED_BYTES:
         status.details.add().Pack(failure_pb2.ForwardFailure(body=error.body))
     return status
+
+
+def _sendable(text: str) -> str:
+    """Return `text` as it can be encoded: a lone surrogate, cut from an emoji, cannot."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _bounded(message: str) -> str:
+    """Return as much of a message as fits a trailer when percent-encoded."""
+    if len(quote(message, safe=_UNQUOTED)) <= MAX_MESSAGE_BYTES:
+        return message
+    size, kept = 0, []
+    for char in message:
+        size += len(quote(char, safe=_UNQUOTED))
+        if size > MAX_MESSAGE_BYTES:
+            break
+        kept.append(char)
+    return "".join(kept) + "…"
+
+
+_UNQUOTED = "".join(map(chr, range(0x20, 0x7F))).replace("%", "")
+"""What gRPC sends as it is (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md)."""
 
 
 async def abort(
@@ -80,8 +101,9 @@ async def abort(
 ) -> NoReturn:
     """End a call with `error`, `metadata` among its trailers."""
     status = to_status(error, forwards=forwards)
+    # The same words in both places: libraries compare them. Edges read the longer ones in the details.
     await context.abort(
         _BY_NUMBER[status.code],
-        status.message if not forwards else status.message[:MAX_MESSAGE_CHARS],
+        _bounded(status.message),
         (*metadata, (DETAILS_KEY, status.SerializeToString())),
     )

@@ -5,12 +5,17 @@ is read on the way, and compression costs both sides more than loopback or TLS g
 deflate are understood within bounds, since some providers send them all the same.
 """
 
+import asyncio
+import io
 import zlib
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Final
+from urllib.request import getproxies, proxy_bypass
+from weakref import WeakKeyDictionary
 
 import aiohttp
+from aiohttp.client_proto import ResponseHandler
 from yarl import URL
 
 from router.errors import UpstreamError, UpstreamTruncatedError, UpstreamUnavailableError
@@ -24,6 +29,14 @@ _PIECE: Final = 1024 * 1024
 
 _HEAD_LIMIT: Final = 64 * 1024
 """Bytes of one header line; providers send long policies and cookies."""
+
+_LARGE: Final = 1024 * 1024
+"""Bytes. A larger body is written in parts, so that the event loop runs between them."""
+
+
+def _payload(body: bytes) -> bytes | io.BytesIO | None:
+    return io.BytesIO(body) if len(body) > _LARGE else body or None
+
 
 _WORDS: Final[tuple[tuple[type[Exception], type[UpstreamError], str], ...]] = (
     (aiohttp.ClientPayloadError, UpstreamTruncatedError, "The provider's answer broke off."),
@@ -107,11 +120,66 @@ class AiohttpResponse:
             raise UpstreamTruncatedError(msg)
 
 
+class _Watch:
+    """Wakes the reader of an answer whose connection is gone.
+
+    aiohttp drops a connection on malformed framing without a word to whoever reads the body. One callback per
+    connection, not per answer: connections outlive answers.
+    """
+
+    def __init__(self) -> None:
+        self._reading: WeakKeyDictionary[ResponseHandler, aiohttp.StreamReader] = (
+            WeakKeyDictionary()
+        )
+        self._known: WeakKeyDictionary[ResponseHandler, bool] = WeakKeyDictionary()
+
+    def begin(self, response: aiohttp.ClientResponse) -> ResponseHandler | None:
+        """Watch the connection of `response`; None if its body is in already."""
+        protocol = response.connection.protocol if response.connection else None
+        if protocol is None:
+            return None
+        self._reading[protocol] = response.content
+        closed = None if protocol in self._known else protocol.closed
+        if closed is not None:
+            self._known[protocol] = True
+            closed.add_done_callback(lambda future: self._on_closed(protocol, future))
+        return protocol
+
+    def end(self, protocol: ResponseHandler | None) -> None:
+        """Watch no longer."""
+        if protocol is not None:
+            self._reading.pop(protocol, None)
+
+    def _on_closed(self, protocol: ResponseHandler, closed: "asyncio.Future[None]") -> None:
+        if not closed.cancelled():
+            closed.exception()
+        content = self._reading.pop(protocol, None)
+        if content is not None and not content.is_eof() and content.exception() is None:
+            content.set_exception(aiohttp.ClientPayloadError("the connection is gone"))
+
+
+class _Proxies:
+    """The proxies that the environment names, read once: `HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`.
+
+    aiohttp's own reading of the environment includes `~/.netrc`, which would add credentials to requests.
+    """
+
+    def __init__(self) -> None:
+        self._proxies = getproxies()
+
+    def for_url(self, url: URL) -> str | None:
+        """Return the proxy for `url`; None for a direct connection."""
+        proxy = self._proxies.get(url.scheme) if self._proxies else None
+        return None if proxy is None or proxy_bypass(url.host or "") else proxy
+
+
 class AiohttpTransport:
     """Sends requests over the network. Lives as long as the application; `close` it."""
 
     def __init__(self) -> None:
         self._session: aiohttp.ClientSession | None = None
+        self._proxies = _Proxies()
+        self._watch = _Watch()
 
     def _open_session(self) -> aiohttp.ClientSession:
         # Made at the first request: a session needs a running loop, the object graph does not.
@@ -121,7 +189,6 @@ class AiohttpTransport:
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=aiohttp.ClientTimeout(total=None),
                 auto_decompress=False,
-                trust_env=True,
                 max_line_size=_HEAD_LIMIT,
                 max_field_size=_HEAD_LIMIT,
                 skip_auto_headers=("user-agent", "accept", "content-type"),
@@ -134,19 +201,24 @@ class AiohttpTransport:
     ) -> AsyncIterator[AiohttpResponse]:
         """See `Transport.send`."""
         try:
+            url = URL(request.url, encoded=True)
             response = await self._open_session().request(
                 request.method,
-                URL(request.url, encoded=True),
+                url,
                 headers={"accept-encoding": "identity", **request.headers},
-                data=request.body or None,
+                data=_payload(request.body),
                 allow_redirects=False,
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout),
+                proxy=self._proxies.for_url(url),
+                # The pool has no limit, so `connect` is the time for the name and the connection alone.
+                timeout=aiohttp.ClientTimeout(total=None, connect=connect_timeout),
             )
         except (aiohttp.ClientError, ConnectionError, TimeoutError, ValueError) as exc:
             raise translated(exc) from exc
+        watched = self._watch.begin(response)
         try:
             yield AiohttpResponse(response)
         finally:
+            self._watch.end(watched)
             # An answer read to its end has given its connection back; any other connection ends here.
             response.close()
 

@@ -59,7 +59,10 @@ class ChatRequest:
             peek = _PEEK.decode(body)
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
             peek = _peek_slowly(body)
-        _refuse_duplicates(body)
+        try:
+            _refuse_duplicates(body)
+        except RecursionError as exc:
+            raise _malformed(jsontext.MalformedJsonError("nested too deeply")) from exc
         options = peek.stream_options
         return cls(
             body=body,
@@ -89,6 +92,16 @@ class ChatRequest:
         ask_usage = ask_usage and not self.include_usage
         if model == self.model and not ask_usage:
             return self.body
+        if model == self.model and b'"stream_options"' not in self.body and b"\\u" not in self.body:
+            # No such member under any spelling: nothing has to be looked for in what may be megabytes.
+            start = self.body.index(b"{") + 1
+            return self.body[:start] + _ASK.encode() + self.body[start:]
+        try:
+            return self._edited_slowly(model, ask_usage=ask_usage)
+        except RecursionError as exc:
+            raise _malformed(jsontext.MalformedJsonError("nested too deeply")) from exc
+
+    def _edited_slowly(self, model: str, *, ask_usage: bool) -> bytes:
         text = self.body.decode()
         edits: list[tuple[int, int, str]] = []
         options_seen = False
@@ -100,10 +113,13 @@ class ChatRequest:
                 edits.extend(_ask_usage(text[member.start : member.end], member.start))
         if ask_usage and not options_seen:
             start = text.index("{") + 1
-            edits.append((start, start, '"stream_options":{"include_usage":true},'))
+            edits.append((start, start, _ASK))
         for start, end, new in sorted(edits, reverse=True):
             text = text[:start] + new + text[end:]
         return text.encode()
+
+
+_ASK = '"stream_options":{"include_usage":true},'
 
 
 def _ask_usage(options: str, offset: int) -> list[tuple[int, int, str]]:
@@ -139,7 +155,10 @@ def _peek_slowly(body: bytes) -> _Peek:
         jsontext.check_slowly(body)
     except jsontext.MalformedJsonError as exc:
         raise _malformed(exc) from exc
-    value = json.loads(body, parse_int=float)
+    try:
+        value = json.loads(body, parse_int=float)
+    except RecursionError as exc:
+        raise _malformed(jsontext.MalformedJsonError("nested too deeply")) from exc
     if not isinstance(value, dict):
         msg = "The request body must be a JSON object."
         raise InvalidRequestError(msg)

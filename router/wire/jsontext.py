@@ -62,8 +62,6 @@ def check(data: bytes) -> None:
         decode_utf8(data)
     try:
         _SKIP.decode(data)
-    except msgspec.ValidationError:
-        check_slowly(data)
     except (msgspec.DecodeError, RecursionError):
         check_slowly(data)
 

@@ -1,6 +1,7 @@
 """A router that says what a test tells it to: a real grpc.aio server on a free port."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
@@ -112,6 +113,8 @@ class FakeRouter(ForwardServiceServicer, ModelServiceServicer):
 
     async def Forward(self, request: ForwardRequest, context: Context) -> ForwardResponse:
         self._see("Forward", request, context)
+        if missing := _missing(request):
+            await missing.abort(context)
         assert self.answer is not None, "an unexpected unary call"
         return await self.answer(request, context)
 
@@ -191,6 +194,20 @@ class Failure:
         metadata = (details, *self.headers)
         await context.abort(self.grpc_code, self.message, metadata)
         raise AssertionError
+
+
+NOTHING_THERE = Failure(grpc.StatusCode.NOT_FOUND, "NOT_FOUND", "Nothing is there.")
+WRONG_METHOD = Failure(grpc.StatusCode.UNIMPLEMENTED, "METHOD_NOT_ALLOWED", "Not this way.")
+
+
+def _missing(request: ForwardRequest) -> Failure | None:
+    """What a router says of paths and methods that there are not."""
+    if not request.path:
+        return None
+    is_models = request.path == "/v1/models" or re.fullmatch(r"/v1/models/.+", request.path)
+    if not is_models and request.path != "/v1/chat/completions":
+        return NOTHING_THERE
+    return None if request.method == ("GET" if is_models else "POST") else WRONG_METHOD
 
 
 def _pack(message: Any) -> AnyMessage:

@@ -94,7 +94,7 @@ async def test_without_any_list_the_process_stays_up_and_recovers(tmp_path: Path
             assert status == 503
             assert any("source unreachable" in reason for reason in state["degraded"])
             assert await served(started) == {}
-            assert (await started.post({"model": "demo/echo", "messages": []}))[0] == 404
+            assert (await started.post({"model": "demo/echo", "messages": []}))[0] == 503
 
             source.script = reply(ROWS)
             await started.router.registry.refresh_now()

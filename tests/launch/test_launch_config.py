@@ -110,7 +110,7 @@ def test_the_environment_overrides_the_file(tmp_path: Path) -> None:
         ("MODEL_LIST_URL", "https:///list"),
         ("MODEL_LIST_REFRESH_SECONDS", "often"),
         ("UPSTREAM_BASE_URL", "host"),
-        ("UPSTREAM_BASE_URL", "http://host/?x=1"),
+        ("UPSTREAM_BASE_URL", "http://host/#x"),
         ("TRUNKLINE_PROVIDERS__X__BASE_URL", "ftp://host"),
         ("TRUNKLINE_PROVIDERS__X__DIALECT", "klingon"),
         ("TRUNKLINE_ROUTER", "host"),

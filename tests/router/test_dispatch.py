@@ -10,7 +10,7 @@ import pytest
 
 from router.calls import Batch, Body, Call, Event
 from router.config import Timeouts
-from router.dispatch import MAX_HELD_BYTES, MAX_HELD_FRAMES, Dispatcher
+from router.dispatch import MAX_HELD_BYTES, MAX_HELD_FRAMES, Dispatcher, Limits
 from router.errors import (
     DeadlineExceededError,
     InvalidRequestError,
@@ -47,7 +47,7 @@ def dispatcher(transport: object, timeouts: Timeouts | None = None) -> Dispatche
     return Dispatcher(
         transport,  # type: ignore[arg-type]  # (a scripted transport of this file, or the memory twin)
         timeouts or Timeouts(),
-        max_body_bytes=1_000_000,
+        Limits(request=1_000_000, answer=1_000_000),
         clock=lambda: 1_700_000_000.5,
         random=lambda: 0.5,
     )

@@ -13,7 +13,13 @@ from router.values import Deployment, Dialect, Endpoint, Price, Provider, Secret
 DEPLOYMENT = Deployment(
     model="m",
     upstream_model="up",
-    provider=Provider("p", "http://host", Secret("key-of-ours"), key_variable="P_API_KEY"),
+    provider=Provider(
+        "p",
+        "http://host",
+        Secret("key-of-ours"),
+        key_variable="P_API_KEY",
+        secrets=(Secret("key-of-ours"), Secret('he"ader/secret')),
+    ),
     dialect=Dialect.OPENAI,
     endpoint=Endpoint.CHAT,
     path="/v1/chat/completions",

@@ -109,9 +109,14 @@ def told_usage(usage: Mapping[str, Any]) -> dict[str, Any] | None:
     return told | {key: usage[key] for key in _USAGE_EXTRAS if usage.get(key) is not None}
 
 
+_MOST_TOKENS = 2**53
+"""What a double counts exactly, and no completion uses."""
+
+
 def _count(usage: Mapping[str, Any], key: str) -> int | None:
     value = usage.get(key)
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    is_count = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _MOST_TOKENS
+    return value if is_count else None
 
 
 def _object(usage: Mapping[str, Any], key: str) -> Mapping[str, Any]:

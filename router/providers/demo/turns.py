@@ -3,8 +3,9 @@
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from types import MappingProxyType
 from typing import Final
 
@@ -212,7 +213,10 @@ def _stopped(request: Request, text: str) -> str:
     return text[: min(found)] if found else text
 
 
+def _words_of(text: str) -> Iterator[str]:
+    """Yield the words of a text, no more than an answer may have."""
+    return (match[0] for match in islice(_WORD.finditer(text), MAX_TOKENS + 1))
+
+
 def _words(kind: str, text: str) -> list[Token]:
-    return [
-        Token("reasoning" if kind == "reasoning" else "content", t) for t in _WORD.findall(text)
-    ]
+    return [Token("reasoning" if kind == "reasoning" else "content", t) for t in _words_of(text)]

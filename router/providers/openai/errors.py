@@ -5,10 +5,10 @@ HTML, plain text). The words are kept, whatever they stand in.
 Source of the shape: https://platform.openai.com/docs/guides/error-codes/api-errors
 """
 
-import html
 import json
 import re
 from collections.abc import Mapping
+from html.parser import HTMLParser
 from typing import Any
 
 from router.errors import UpstreamError
@@ -50,7 +50,7 @@ _STATUS_OF_WORD = {
 
 def decode(status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
     """Return the failure that an answer with `status` means."""
-    return failures.failure(status, headers, _words(_parsed(body), status))
+    return failures.failure(status, headers, _words(_parsed(body), body, status))
 
 
 def decode_in_stream(payload: bytes) -> UpstreamError:
@@ -58,7 +58,7 @@ def decode_in_stream(payload: bytes) -> UpstreamError:
     fields = _parsed(payload)
     error = fields.get("error") if isinstance(fields, dict) else None
     status = _stated_status(error) if isinstance(error, dict) else None
-    return failures.failure(status or 502, {}, _words(fields, status or 502))
+    return failures.failure(status or 502, {}, _words(fields, payload, status or 502))
 
 
 def _stated_status(error: dict[str, Any]) -> int | None:
@@ -82,7 +82,7 @@ def _parsed(body: bytes) -> object:
     return value[0] if isinstance(value, list) and value else value
 
 
-def _words(value: object, status: int) -> Words:
+def _words(value: object, body: bytes, status: int) -> Words:
     error = value.get("error") if isinstance(value, dict) else None
     if (
         isinstance(value, dict)
@@ -90,24 +90,39 @@ def _words(value: object, status: int) -> Words:
         and isinstance(error.get("message"), str)
     ):
         kind, param, code = (error.get(k) for k in ("type", "param", "code"))
-        complete = {
-            **error,
-            "type": kind
-            if isinstance(kind, str)
-            else _DEFAULT_TYPE.get(status, "invalid_request_error"),
-            "param": param,
-            "code": code,
-        }
+        default_kind = _DEFAULT_TYPE.get(status, "invalid_request_error")
+        kind = kind if isinstance(kind, str) else default_kind
+        complete = {**error, "type": kind, "param": param, "code": code}
         return Words(
             message=error["message"],
             code=None if code is None else str(code),
             param=param if isinstance(param, str) else None,
-            type=complete["type"],
-            whole={**value, "error": complete},
+            type=kind,
+            whole=body if _is_complete(error, body) else _encoded({**value, "error": complete}),
         )
     code = error.get("code") if isinstance(error, dict) else None
     text = _text_in(value) or f"The provider answered with status {status} and no message."
     return Words(message=text, code=code if isinstance(code, str) else None)
+
+
+def _is_complete(error: dict[str, Any], body: bytes) -> bool:
+    """Whether a body has all that OpenAI's shape needs, so that it can pass as it came."""
+    if not ({"param", "code"} <= error.keys() and isinstance(error.get("type"), str)):
+        return False
+    return body.lstrip()[:1] == b"{" and _is_utf8(body)
+
+
+def _is_utf8(body: bytes) -> bool:
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _encoded(value: dict[str, Any]) -> bytes:
+    # In ASCII: a lone surrogate, cut from an emoji, has no other form.
+    return json.dumps(value).encode()
 
 
 _DEFAULT_TYPE = {429: "rate_limit_error"}
@@ -131,12 +146,36 @@ def _text_in(value: object, depth: int = 0) -> str:
     return ""
 
 
-_INVISIBLE = re.compile(r"(?is)<(script|style|head)\b.*?</\1>|<[^>]*>")
+_MARKUP = re.compile(r"(?i)<(!doctype|html|body|h1|p)\b")
+_UNSEEN = frozenset({"script", "style", "head"})
+
+
+class _Reader(HTMLParser):
+    """Collects what a page shows. Linear in the page, however it is broken."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words: list[str] = []
+        self._unseen = 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._unseen += tag in _UNSEEN
+
+    def handle_endtag(self, tag: str) -> None:
+        self._unseen -= tag in _UNSEEN and self._unseen > 0
+
+    def handle_data(self, data: str) -> None:
+        if not self._unseen:
+            self.words.append(data)
 
 
 def _plain(text: str) -> str:
     """Return text as it reads: without markup, white space folded, of bounded length."""
-    if "<" in text and re.search(r"(?i)<(!doctype|html|body|h1|p)\b", text):
-        text = html.unescape(_INVISIBLE.sub(" ", text[: MAX_WORDS * 10]))
+    text = text[: MAX_WORDS * 10]
+    if _MARKUP.search(text):
+        reader = _Reader()
+        reader.feed(text)
+        reader.close()
+        text = " ".join(reader.words)
     text = " ".join(text.split())
     return text if len(text) <= MAX_WORDS else text[:MAX_WORDS] + "…"

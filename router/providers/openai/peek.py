@@ -30,11 +30,19 @@ class UsagePeek(msgspec.Struct):
         """Return it as our value; what is absent counts as zero."""
         prompt, completion = self.prompt_tokens_details, self.completion_tokens_details
         return Usage(
-            prompt_tokens=self.prompt_tokens or 0,
-            completion_tokens=self.completion_tokens or 0,
-            cached_tokens=(prompt and prompt.cached_tokens) or 0,
-            reasoning_tokens=(completion and completion.reasoning_tokens) or 0,
+            prompt_tokens=_tokens(self.prompt_tokens),
+            completion_tokens=_tokens(self.completion_tokens),
+            cached_tokens=_tokens(prompt.cached_tokens if prompt else None),
+            reasoning_tokens=_tokens(completion.reasoning_tokens if completion else None),
         )
+
+
+_MOST_TOKENS = 2**53
+"""What a double counts exactly, and no completion uses."""
+
+
+def _tokens(count: int | None) -> int:
+    return count if count and 0 < count < _MOST_TOKENS else 0
 
 
 class ChoicePeek(msgspec.Struct):
@@ -112,7 +120,11 @@ def chunk(payload: bytes, *, with_delta: bool) -> ChunkPeek | LaterChunkPeek:
 
 def _slowly(data: bytes) -> dict[str, Any]:
     jsontext.check_slowly(data)
-    value = json.loads(data, parse_int=_number, parse_float=float)
+    try:
+        value = json.loads(data, parse_int=_number)
+    except RecursionError as exc:
+        msg = "nested too deeply"
+        raise jsontext.MalformedJsonError(msg) from exc
     return value if isinstance(value, dict) else {}
 
 
@@ -153,4 +165,4 @@ def _usage(value: object) -> UsagePeek | None:
 
 def _count(fields: object, key: str) -> int | None:
     value = fields.get(key) if isinstance(fields, dict) else None
-    return int(value) if isinstance(value, int | float) else None
+    return int(value) if isinstance(value, int | float) and abs(value) < _MOST_TOKENS else None

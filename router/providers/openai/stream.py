@@ -53,12 +53,14 @@ class OpenAIStreamDecoder:
         if self.failure:
             return []
         frames = self._frames(self._sse.finish())
-        if self.failure:
-            # What stood at the end without its blank line was not a frame, but the half of one.
+        if self.done:
+            return frames
+        # What stood at the end without its blank line and cannot be read was not a frame, but half of one.
+        self.failure = None
+        if self._error:
+            self.failure, self.is_failure_told = self._error, True
+        elif self._open or not self._has_choices:
             self.failure = UpstreamTruncatedError(_BROKE_OFF)
-        elif not self.done and (self._open or not self._has_choices):
-            self.is_failure_told = self._error is not None
-            self.failure = self._error or UpstreamTruncatedError(_BROKE_OFF)
         return frames
 
     def _frames(self, events: list[ServerSentEvent]) -> list[Frame]:
@@ -91,7 +93,7 @@ class OpenAIStreamDecoder:
         for choice in chunk.choices or ():
             self._has_choices = True
             index = choice.index or 0
-            if choice.finish_reason is not None:
+            if choice.finish_reason:
                 self._open.discard(index)
                 self._closed.add(index)
                 is_content = True

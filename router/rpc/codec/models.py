@@ -6,8 +6,9 @@ from decimal import Decimal
 from typing import Final
 
 from router.errors import InvalidRequestError
+from router.routing.select import missing_key
 from router.routing.snapshot import Model, Snapshot
-from router.values import Deployment, Provider
+from router.values import Deployment
 from trunkline.v1 import model_service_pb2 as pb
 
 DEFAULT_PAGE_SIZE: Final = 1000
@@ -69,7 +70,7 @@ def _deployment(deployment: Deployment) -> pb.Deployment:
         priority=deployment.priority,
         context_window=deployment.context_window,
         max_output_tokens=deployment.max_output_tokens,
-        unavailable_reason=_unavailable_reason(deployment.provider),
+        unavailable_reason=_unavailable_reason(deployment),
     )
 
 
@@ -77,10 +78,9 @@ def _decimal(value: Decimal) -> str:
     return format(value, "f")
 
 
-def _unavailable_reason(provider: Provider) -> str:
-    if provider.key_variable is None or provider.api_key:
-        return ""
-    return f"{provider.key_variable} is not set"
+def _unavailable_reason(deployment: Deployment) -> str:
+    variable = missing_key(deployment)
+    return f"{variable} is not set" if variable else ""
 
 
 def _token(model_id: str) -> str:

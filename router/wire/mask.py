@@ -1,0 +1,40 @@
+"""Takes our credentials out of what providers send, should they echo them."""
+
+import json
+from collections.abc import Iterable
+from typing import Final
+
+from router.values import Secret
+
+MIN_LENGTH: Final = 8
+"""Characters. A shorter credential (`none`, `EMPTY`) is a placeholder, and masking it would spoil answers."""
+
+_STARS: Final = "***"
+
+
+class Mask:
+    """Replaces each of `secrets` by `***`, as plain text and as it stands in JSON strings."""
+
+    def __init__(self, secrets: Iterable[Secret]) -> None:
+        forms: set[str] = set()
+        for secret in secrets:
+            text = secret.reveal()
+            if len(text) >= MIN_LENGTH:
+                in_json = json.dumps(text)[1:-1]
+                forms |= {text, in_json, in_json.replace("/", "\\/")}
+        # The longest first: an escaped form contains no plain one, but a key may contain another.
+        self._texts = tuple(sorted(forms, key=len, reverse=True))
+        self._bytes = tuple(text.encode() for text in self._texts)
+
+    def in_bytes(self, data: bytes) -> bytes:
+        """Return `data` without the secrets; the same object if there are none in it."""
+        for form in self._bytes:
+            if form in data:
+                data = data.replace(form, _STARS.encode())
+        return data
+
+    def in_text(self, text: str) -> str:
+        """Return `text` without the secrets."""
+        for form in self._texts:
+            text = text.replace(form, _STARS)
+        return text
