@@ -119,7 +119,9 @@ class EdgeApp:
         self._in_flight.is_draining = True
         self._server.stop()
         await self._server.close_connections(besides=self._in_flight.streams())
-        await self._in_flight.wait_empty(self._config.drain_seconds)
+        if not await self._in_flight.wait_empty(self._config.drain_seconds):
+            self._in_flight.cancel_calls()
+            await self._in_flight.wait_empty(UNWIND_SECONDS)
         await self.close()
 
     async def close(self) -> None:

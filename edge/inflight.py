@@ -13,6 +13,9 @@ class Answering(Protocol):
     def stream(self) -> BaseIOStream:
         """The connection that it came on."""
 
+    def cancel_call(self) -> None:
+        """Ends the call that answers it; the client is told so."""
+
 
 class InFlight:
     """Requests from their headers to the last byte of their answers. Lives as long as the edge."""
@@ -41,6 +44,11 @@ class InFlight:
     def streams(self) -> set[BaseIOStream]:
         """The connections that are in use."""
         return {request.stream for request in self._requests}
+
+    def cancel_calls(self) -> None:
+        """Has every request in flight told that it ends here."""
+        for request in tuple(self._requests):
+            request.cancel_call()
 
     async def wait_empty(self, seconds: float) -> bool:
         """Waits until nothing is in flight; False if that takes longer than `seconds`."""

@@ -35,6 +35,8 @@ from router.values import Dialect, Secret
 
 PREFIX: Final = "TRUNKLINE_"
 FILE_VARIABLE: Final = "TRUNKLINE_CONFIG"
+KEYS_VARIABLE: Final = "TRUNKLINE_API_KEYS"
+"""Blank, it is a mistake that would leave the gateway open; other variables count as unset then."""
 
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9-]+")
 
@@ -312,7 +314,9 @@ def load(environ: Mapping[str, str]) -> Config:
 def _from_environment(environ: Mapping[str, str]) -> dict[Path_, Setting]:
     found = {}
     for name, value in environ.items():
-        if name == FILE_VARIABLE or not value.strip():
+        if name == FILE_VARIABLE or not value:
+            continue
+        if not value.strip() and name != KEYS_VARIABLE:
             continue
         if name in UNPREFIXED:
             path: Path_ = (name.lower(),)

@@ -113,7 +113,7 @@ class Dispatcher:
         try:
             async with (
                 self._send(call, exchange) as response,
-                aclosing(self._answer(call, exchange, response)) as events,
+                aclosing(self._answer(call, exchange, response, mask)) as events,
             ):
                 async for event in events:
                     yield _masked(event, mask)
@@ -169,22 +169,23 @@ class Dispatcher:
             yield response
 
     async def _answer(
-        self, call: Call, exchange: Exchange, response: HttpResponse
+        self, call: Call, exchange: Exchange, response: HttpResponse, mask: Mask
     ) -> AsyncGenerator[Event, None]:
         is_json = response.headers.get("content-type", "").startswith("application/json")
         if response.status != 200:
-            raise await self._refusal(call, exchange, response, response.status)
+            body = await self._words(call, response)
+            raise exchange.decode_error(response.status, response.headers, mask.in_bytes(body))
         if call.is_stream and is_json:
             # Not a stream at all, whatever its status says: the words are in the body.
-            raise await self._refusal(call, exchange, response, 502)
+            body = await self._words(call, response)
+            raise exchange.decode_error(502, response.headers, mask.in_bytes(body))
         read = self._stream if call.is_stream else self._whole
         async with aclosing(read(call, exchange, response)) as events:
             async for event in events:
                 yield event
 
-    async def _refusal(
-        self, call: Call, exchange: Exchange, response: HttpResponse, status: int
-    ) -> UpstreamError:
+    async def _words(self, call: Call, response: HttpResponse) -> bytes:
+        """Return the body of a failure, as far as it can be had; to be masked before anyone cuts it."""
         until, body = _now() + self._timeouts.idle, b""
         # The status is known: what was read of the words before an answer breaks off is better than none.
         with suppress(UpstreamError):
@@ -194,7 +195,7 @@ class Dispatcher:
                     if not data:
                         break
                     body += data
-        return exchange.decode_error(status, response.headers, body[:MAX_ERROR_BYTES])
+        return body[:MAX_ERROR_BYTES]
 
     async def _whole(
         self, call: Call, exchange: Exchange, response: HttpResponse

@@ -291,11 +291,15 @@ class BaseHandler(RequestHandler):
         if not self._is_dispatched:
             self._settle()
 
+    def cancel_call(self) -> None:
+        """Ends the call under way, if there is one."""
+        if self.call is not None:
+            self.call.cancel()
+
     def on_connection_close(self) -> None:
         super().on_connection_close()
         self._is_gone = True
-        if self.call is not None:
-            self.call.cancel()
+        self.cancel_call()
         if not self._is_dispatched:
             self._settle()
 

@@ -1,10 +1,11 @@
 """The typed chat service: a projection of OpenAI's JSON, through the same pipeline."""
 
-import json
 from collections.abc import AsyncGenerator
+from typing import Final
 
 from router.calls import Batch, Body, Event, Operation
 from router.rpc import codec
+from router.rpc.codec import members
 from router.rpc.door import Context, Door
 from trunkline.v1 import chat_service_pb2 as pb
 from trunkline.v1 import chat_service_pb2_grpc as pb_grpc
@@ -57,4 +58,9 @@ def _is_error(chunk: pb.ChatCompletionChunk) -> bool:
     """Whether a chunk is a provider's error frame: the call's status says it to typed callers."""
     if chunk.choices or '"error"' not in chunk.extra_json:
         return False
-    return bool(json.loads(chunk.extra_json).get("error"))
+    # Not read as values: a number in it may be longer than Python reads.
+    return members.split(chunk.extra_json.encode()).get("error", b"null") not in _NOTHING
+
+
+_NOTHING: Final = frozenset({b"null", b"false", b"0", b'""', b"{}", b"[]"})
+"""What an `error` member says that is there and says nothing."""

@@ -61,6 +61,8 @@ class ChatRequest:
             peek = _peek_slowly(body)
         try:
             _refuse_duplicates(body)
+        except jsontext.MalformedJsonError as exc:
+            raise _malformed(exc) from exc
         except RecursionError as exc:
             raise _malformed(jsontext.MalformedJsonError("nested too deeply")) from exc
         options = peek.stream_options
@@ -98,6 +100,8 @@ class ChatRequest:
             return self.body[:start] + _ASK.encode() + self.body[start:]
         try:
             return self._edited_slowly(model, ask_usage=ask_usage)
+        except jsontext.MalformedJsonError as exc:
+            raise _malformed(exc) from exc
         except RecursionError as exc:
             raise _malformed(jsontext.MalformedJsonError("nested too deeply")) from exc
 

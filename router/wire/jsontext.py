@@ -84,6 +84,10 @@ def check_slowly(data: bytes) -> None:
         raise MalformedJsonError(msg) from exc
 
 
+MAX_MEMBERS = 1000
+"""Of an object whose members are looked at one by one: no API has so many, and each costs time."""
+
+
 @dataclass(frozen=True, slots=True)
 class Member:
     """A top-level member of an object: its key, unescaped, and where its value stands in the text."""
@@ -106,7 +110,12 @@ def members(text: str) -> Iterator[Member]:
     """Yield the top-level members of a well-formed JSON object, duplicates included.
 
     `text` must have passed `check`; a value that is not an object has no members.
+
+    Raises:
+        MalformedJsonError: if there are more than `MAX_MEMBERS`.
+
     """
+    count = 0
     at = _skip_space(text, 0)
     if text[at : at + 1] != "{":
         return
@@ -116,6 +125,10 @@ def members(text: str) -> Iterator[Member]:
         start = _skip_space(text, _skip_space(text, at) + 1)
         _, end = _STRICT.raw_decode(text, start)
         yield Member(key, start, end)
+        count += 1
+        if count > MAX_MEMBERS:
+            msg = f"more than {MAX_MEMBERS} members"
+            raise MalformedJsonError(msg)
         at = _skip_space(text, end)
         if text[at] == ",":
             at = _skip_space(text, at + 1)

@@ -15,6 +15,9 @@ from dataclasses import dataclass
 MAX_EVENT_BYTES = 16 * 1024 * 1024
 """Most bytes of one event. Images come inline, base64 in one event; memory must stay bounded."""
 
+LINE_COST = 64
+"""Bytes that a line of data takes besides its text: its object and its place in the list."""
+
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 _BOM = b"\xef\xbb\xbf"
 
@@ -38,6 +41,7 @@ class SseDecoder:
         self._max = max_event_bytes
         self._tail: list[bytes] = []
         self._size = 0
+        self._held = 0
         self._data: list[bytes] = []
         self._event = ""
         self._at_start = True
@@ -80,27 +84,29 @@ class SseDecoder:
         if self._at_start and lines:
             self._at_start = False
             lines[0] = lines[0].removeprefix(_BOM)
-        pending = 0
         for line in lines:
             if not line:
                 if self._data:
                     events.append(ServerSentEvent(b"\n".join(self._data), self._event))
                     self._data = []
+                    self._held = 0
                 self._event = ""
-                pending = 0
-                continue
-            pending += len(line)
-            if pending > self._max:
-                raise EventTooLargeError
-            if line.startswith(b"data:"):
-                self._data.append(line[6:] if line[5:6] == b" " else line[5:])
+            elif line.startswith(b"data:"):
+                self._hold(line[6:] if line[5:6] == b" " else line[5:])
             elif line.startswith(b"event:"):
                 self._event = line[6:].strip().decode("utf-8", "replace")
             elif line == b"data":
-                self._data.append(b"")
-        self._size = sum(map(len, self._data)) + rest
+                self._hold(b"")
+        self._size = self._held + rest
         self._check_size()
         return events
+
+    def _hold(self, data: bytes) -> None:
+        """Keep a line of data for its event. An empty one takes room too, in the list of lines."""
+        self._data.append(data)
+        self._held += len(data) + LINE_COST
+        if self._held > self._max:
+            raise EventTooLargeError
 
     def _check_size(self) -> None:
         if self._size > self._max:

@@ -137,7 +137,7 @@ async def test_an_answer_during_a_drain_closes_its_connection(
     idle.leave()
 
 
-async def test_a_drain_cuts_what_does_not_end_in_time(
+async def test_a_drain_ends_what_does_not_end_in_time_and_says_so(
     start_edge: StartEdge, router: FakeRouter
 ) -> None:
     edge = await start_edge(drain_seconds=0.05)
@@ -150,6 +150,9 @@ async def test_a_drain_cuts_what_does_not_end_in_time(
     await soon(edge.app.drain())
 
     await soon(stall.cancelled.wait())
+    answer = await client.read_answer()
+    assert answer.status == 503
+    assert b"stopping" in answer.body
     assert await client.is_closed_by_peer()
     client.leave()
 

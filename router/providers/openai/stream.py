@@ -68,7 +68,7 @@ class OpenAIStreamDecoder:
         for event in events:
             if self.done or self.failure:
                 break
-            if event.data.rstrip() == _END_MARK:
+            if event.data.strip() == _END_MARK:
                 self.done = True
                 self.failure, self.is_failure_told = self._error, self._error is not None
             elif event.data:
