@@ -34,7 +34,11 @@ def _fail(exc: Exception) -> NoReturn:
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="trunkline")
 def main() -> None:
-    """Trunkline: one OpenAI-compatible front for every model on your list."""
+    """Trunkline: one OpenAI-compatible front for every model on your list.
+
+    Settings come from the environment (MODEL_LIST_URL, TRUNKLINE_API_KEYS, OPENAI_API_KEY, ...) and from the
+    YAML file that TRUNKLINE_CONFIG names; the README lists them all.
+    """
 
 
 @main.command("serve")
@@ -49,13 +53,13 @@ def router_command() -> None:
     raise SystemExit(serve.run(serve.router(_loaded())))
 
 
-@main.command("edge")
+@main.command("edge", short_help="Run the HTTP edge alone.")
 def edge_command() -> None:
     """Run the HTTP edge alone, in front of the routers of TRUNKLINE_ROUTER."""
     raise SystemExit(serve.run(serve.edge(_loaded())))
 
 
-@main.command("models")
+@main.command("models", short_help="Show the model list as it would be loaded.")
 @click.option(
     "--accept", "is_accepting", is_flag=True, help="Take a list that has shrunk below half."
 )
@@ -75,7 +79,7 @@ def models_command(*, is_accepting: bool) -> None:
     raise SystemExit(EXIT_PROBLEM if report.problems else 0)
 
 
-@main.command("check")
+@main.command("check", short_help="Check configuration and model list.")
 def check_command() -> None:
     """Check configuration and model list; exit status 0 if both can be used, else 1."""
     config = _loaded()
@@ -83,6 +87,8 @@ def check_command() -> None:
         serve.require_keys_of(config)
     except ConfigError as exc:
         _fail(exc)
+    for name in config.unknown_variables:
+        click.echo(f"warning: {name} is no setting and is ignored")
     report = _load_report(config)
     for warning in report.warnings:
         click.echo(f"warning: {warning}")

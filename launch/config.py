@@ -6,6 +6,7 @@ The environment overrides the file. Every error names the key, the value (secret
 expected. `environ` is a parameter: nothing here reads the process's own.
 """
 
+import difflib
 import ipaddress
 import math
 import re
@@ -37,6 +38,8 @@ PREFIX: Final = "TRUNKLINE_"
 FILE_VARIABLE: Final = "TRUNKLINE_CONFIG"
 KEYS_VARIABLE: Final = "TRUNKLINE_API_KEYS"
 """Blank, it is a mistake that would leave the gateway open; other variables count as unset then."""
+
+_ORIGIN: Final = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s?#@]+")
 
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9-]+")
 
@@ -108,6 +111,15 @@ def _secrets(setting: Setting) -> tuple[Secret, ...]:
 def _texts(setting: Setting) -> tuple[str, ...]:
     values = setting.value if isinstance(setting.value, list) else str(setting.value).split(",")
     return tuple(str(value).strip() for value in values if str(value).strip())
+
+
+def _origins(setting: Setting) -> tuple[str, ...]:
+    origins = _texts(setting)
+    if not all(origin == "*" or _ORIGIN.fullmatch(origin) for origin in origins):
+        raise setting.refuse(
+            "origins like https://host or https://host:port, comma separated, or *"
+        )
+    return origins
 
 
 def _number(setting: Setting, low: float, high: float, expected: str) -> float:
@@ -261,7 +273,7 @@ PARSERS: Final[Mapping[Path_, Callable[[Setting], Any]]] = MappingProxyType({
     ("timeouts", "total"): _seconds,
     ("max_body_bytes",): _whole(1024, 1024**3),
     ("drain_seconds",): _seconds,
-    ("cors_origins",): _texts,
+    ("cors_origins",): _origins,
     ("log_level",): _one_of("debug", "info", "warning", "error"),
     ("log_format",): _one_of("json", "console"),
 })  # fmt: skip
@@ -275,6 +287,11 @@ _SECRET_ENDINGS = ("api_key", "api_keys", "authorization", "headers")
 
 RESERVED: Final = frozenset({("retries",)})
 """Settings that have a name, and no effect yet: said, and no error."""
+
+_ORCHESTRATORS: Final = re.compile(
+    r"TRUNKLINE(_[A-Z0-9]+)*?_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_[0-9]+_[A-Z0-9_]+)?)"
+)
+"""What orchestrators set by the name of a service (TRUNKLINE_PORT=tcp://…): not ours, and no error."""
 
 UNPREFIXED: Final = (
     "MODEL_LIST_URL", "MODEL_LIST_REFRESH_SECONDS", "MODEL_LIST_AUTHORIZATION",
@@ -302,13 +319,22 @@ def load(environ: Mapping[str, str]) -> Config:
         elif len(path) == 3 and path[0] == "providers" and path[2] in PROVIDER_PARSERS:
             name = variable_name(path[1])
             providers.setdefault(name, {})[path[2]] = PROVIDER_PARSERS[path[2]](setting)
-        elif setting.name in environ or path in RESERVED:
-            # Not an error: orchestrators set variables by the service's name (TRUNKLINE_PORT=tcp://…).
+        elif path in RESERVED or _ORCHESTRATORS.fullmatch(setting.name):
+            unknown.append(setting.name)
+        elif setting.name in environ and (close := _closest(setting.name)):
+            raise setting.refuse(f"a setting that exists; did you mean {close}?")
+        elif setting.name in environ and path[0] not in ("providers", "timeouts"):
             unknown.append(setting.name)
         else:
             raise setting.refuse("a setting that exists")
     named = {name: ProviderSettings(**fields) for name, fields in providers.items()}
     return _assemble(values, named, _preset_keys(environ), tuple(sorted(unknown)))
+
+
+def _closest(name: str) -> str:
+    """Return the variable that a misspelled one probably means: one slip can leave a gateway open."""
+    known = [PREFIX + "__".join(path).upper() for path in PARSERS]
+    return next(iter(difflib.get_close_matches(name, known, n=1, cutoff=0.85)), "")
 
 
 def _from_environment(environ: Mapping[str, str]) -> dict[Path_, Setting]:

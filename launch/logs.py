@@ -33,7 +33,11 @@ def set_up(config: LogConfig) -> None:
     # Local variables stay out of tracebacks: they hold what callers say, and credentials.
     plain = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
     as_json = [structlog.processors.ExceptionRenderer(plain), structlog.processors.JSONRenderer()]
-    as_text = [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+    as_text = [
+        structlog.dev.ConsoleRenderer(
+            exception_formatter=structlog.dev.plain_traceback, sort_keys=False
+        )
+    ]
     last: list[Any] = as_json if chosen == "json" else as_text
     structlog.configure(
         processors=[*shared, *last],

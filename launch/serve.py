@@ -5,6 +5,8 @@ A second signal ends at once.
 """
 
 import asyncio
+import json
+import shlex
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -14,7 +16,13 @@ from typing import Any, Final
 
 import structlog
 import uvloop
-from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+from prometheus_client import (
+    CollectorRegistry,
+    GCCollector,
+    PlatformCollector,
+    ProcessCollector,
+    disable_created_metrics,
+)
 
 from edge.app import EdgeApp, EdgeRefusedError
 from edge.channel import open_channel
@@ -22,6 +30,7 @@ from launch.config import Config, is_loopback, require_keys
 from launch.observe import Observed, listen
 from router.app import RouterApp
 from router.errors import ConfigError
+from router.routing.select import missing_key
 
 _LOG = structlog.get_logger("trunkline.launch")
 
@@ -34,6 +43,7 @@ Running = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
 
 def new_metrics() -> CollectorRegistry:
     """Return a registry of this process: no global state, so that tests run several gateways in one."""
+    disable_created_metrics()
     metrics = CollectorRegistry()
     for collector in (ProcessCollector, PlatformCollector, GCCollector):
         collector(registry=metrics)
@@ -158,7 +168,8 @@ def serve(config: Config) -> Running:
             # A router on all addresses is reached on loopback: the edge lives in the same process.
             target = local_address(config.router.grpc_host, grpc_port)
             async with edge_running(config, target, metrics) as (edge, http_port):
-                announce(config, http_port=http_port, grpc_port=grpc_port)
+                model = first_callable(router)
+                announce(config, http_port=http_port, grpc_port=grpc_port, model=model)
                 await stop.wait()
                 _LOG.info("drain_started", seconds=config.router.drain_seconds)
                 # One budget for both: the edge's calls are the router's, and end first.
@@ -217,8 +228,9 @@ def announce(
     http_port: int | None = None,
     grpc_port: int | None = None,
     metrics_port: int | None = None,
+    model: str = "<model>",
 ) -> None:
-    """Print where the tiers listen and, where HTTP is served, a line to try."""
+    """Print where the tiers listen and, where HTTP is served, a line to try `model` with."""
     for name in config.unknown_variables:
         _LOG.warning("unknown_variable_ignored", variable=name)
     lines = []
@@ -230,15 +242,22 @@ def announce(
     if grpc_port is not None:
         lines.append(f"Trunkline gRPC  {local_address(config.router.grpc_host, grpc_port)}")
     if http_port is not None:
-        lines += ["", "Try it:", "", *_curl(config, http_port), ""]
+        lines += ["", "Try it:", "", _curl(config, http_port, model), ""]
     sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()
 
 
-def _curl(config: Config, http_port: int) -> list[str]:
+def first_callable(app: RouterApp) -> str:
+    """Return a model that a first request can be tried with."""
+    for model in app.registry.snapshot.models:
+        if any(missing_key(deployment) is None for deployment in model.deployments):
+            return model.id
+    return "<model>"
+
+
+def _curl(config: Config, http_port: int, model: str) -> str:
     address = local_address(config.edge.http_host, http_port)
-    model = "demo/echo" if config.router.model_list.source is None else "<model>"
     key = " -H 'authorization: Bearer <key>'" if config.router.api_keys else ""
-    body = f'{{"model": "{model}", "messages": [{{"role": "user", "content": "Hello!"}}]}}'
-    line = f"curl http://{address}/v1/chat/completions{key} -H 'content-type: application/json' -d '{body}'"
-    return [f"  {line}"]
+    messages = [{"role": "user", "content": "Hello!"}]
+    body = shlex.quote(json.dumps({"model": model, "messages": messages}))
+    return f"  curl http://{address}/v1/chat/completions{key} -H 'content-type: application/json' -d {body}"

@@ -4,12 +4,13 @@ It builds the object graph, starts, drains and closes it.
 """
 
 import asyncio
+import errno
 import random
 import time
 from contextlib import suppress
 from typing import Final
 
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, Gauge
 
 from router.calls import Operation, Stage
 from router.config import MESSAGE_MARGIN_BYTES, RouterConfig
@@ -39,6 +40,7 @@ class RouterApp:
         self.registry = Registry(config, self._http)
         self.authenticate = Authenticate(config.api_keys)
         self._is_draining = False
+        self._show(metrics)
         self._announcing: asyncio.Task[None] | None = None
         self._door = Door(
             self._pipeline(metrics), lambda: self.registry.snapshot, config.timeouts.total
@@ -49,6 +51,25 @@ class RouterApp:
             self.status,
             max_message_bytes=config.max_body_bytes + MESSAGE_MARGIN_BYTES,
         )
+
+    def _show(self, metrics: CollectorRegistry) -> None:
+        registry = self.registry
+        for name, words, value in (
+            (
+                "generation",
+                "Number of the model list's state.",
+                lambda: registry.snapshot.generation,
+            ),
+            ("models", "Models that are served.", lambda: len(registry.snapshot.models)),
+            ("set_aside", "Rows that are not served.", lambda: len(registry.snapshot.set_aside)),
+            (
+                "degraded",
+                "Whether something is wrong with the list.",
+                lambda: len(registry.degraded()),
+            ),
+        ):
+            gauge = Gauge(f"trunkline_model_list_{name}", words, registry=metrics)
+            gauge.set_function(value)
 
     def _pipeline(self, metrics: CollectorRegistry) -> Stage:
         dispatcher = Dispatcher(
@@ -93,7 +114,7 @@ class RouterApp:
         try:
             port = self._rpc.server.add_insecure_port(address)
         except RuntimeError as exc:
-            raise OSError(str(exc)) from exc
+            raise OSError(errno.EADDRINUSE, "in use, or no address of this machine") from exc
         await self._rpc.serve(is_serving=False)
         await self.registry.start()
         self._announcing = asyncio.create_task(self._announce(), name="announce-health")

@@ -24,12 +24,13 @@ class Operation(StrEnum):
 class CallRecord:
     """What happened to a call, filled in on its way: for its response metadata, its log line, the metrics.
 
-    Times are seconds of the performance counter (the loop's clock counts whole milliseconds); 0 is
-    "not reached".
+    `model` is the list's name for it, `asked_model` what the caller called it. Times are seconds of the
+    performance counter (the loop's clock counts whole milliseconds); 0 is "not reached".
     """
 
     started: float
     model: str = ""
+    asked_model: str = ""
     deployment: Deployment | None = None
     attempts: int = 0
     dropped: tuple[str, ...] = ()

@@ -136,6 +136,7 @@ class Dispatcher:
         return request
 
     def _choose(self, call: Call, request: ChatRequest) -> Deployment:
+        call.record.asked_model = request.model
         if call.snapshot.generation == 0:
             msg = "No model list could be loaded yet."
             raise NoDeploymentError(msg, retry_after=1.0)

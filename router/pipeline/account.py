@@ -13,13 +13,24 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from router.calls import Call, Event, Stage
-from router.errors import InternalError, TrunklineError
+from router.errors import (
+    CallerError,
+    DeadlineExceededError,
+    InternalError,
+    TrunklineError,
+    UpstreamError,
+    UpstreamRejectedError,
+)
 from router.values import Usage
 
 _LOG = structlog.get_logger("trunkline.calls")
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 """Bounds of the histograms: from a local answer to the longest call that the defaults allow."""
+
+
+MAX_NAME_CHARS = 200
+"""Of a model's name as a caller spelled it."""
 
 
 class Account:
@@ -69,6 +80,11 @@ class Account:
                 raise
             except (asyncio.CancelledError, GeneratorExit):
                 # Whoever stops reading because of a failure has noted it.
+                if (
+                    call.record.failure is None
+                    and asyncio.get_running_loop().time() >= call.deadline
+                ):
+                    call.record.failure = DeadlineExceededError("The call's deadline passed.")
                 call.record.is_cancelled = call.record.failure is None
                 raise
             except Exception as exc:
@@ -96,7 +112,8 @@ class Account:
             self._count(provider, record.model, record.usage)
         if cost := record.cost:
             self._cost.labels(provider, record.model).inc(float(cost))
-        _LOG.info("call_ended", **_line(call, provider, now))
+        write = _LOG.warning if _is_news(record.failure) else _LOG.info
+        write("call_ended", **_line(call, provider, now))
 
     def _count(self, provider: str, model: str, usage: Usage) -> None:
         for kind, tokens in (
@@ -109,15 +126,32 @@ class Account:
                 self._tokens.labels(provider, model, kind).inc(tokens)
 
 
+def _is_news(failure: TrunklineError | None) -> bool:
+    """Whether an operator should look: not at what callers, or providers of them, find fault with."""
+    is_callers = isinstance(failure, CallerError | UpstreamRejectedError)
+    return failure is not None and not is_callers
+
+
+def _own_words(failure: TrunklineError | None) -> str | None:
+    """Return what we say of a failure ourselves; a provider's words may repeat what callers said."""
+    is_providers = isinstance(failure, UpstreamError) and failure.upstream_status is not None
+    if failure is None or is_providers or isinstance(failure, CallerError):
+        return None
+    return failure.message
+
+
 def _line(call: Call, provider: str, now: float) -> dict[str, object]:
     """Return the fields of a call's log line; those without a value are left out."""
     record, usage = call.record, call.record.usage
     fields: dict[str, object] = {
-        "request_id": call.request_id,
-        "operation": str(call.operation),
         "status": str(record.status),
+        "operation": str(call.operation),
         "model": record.model,
+        "asked_model": None if record.model else record.asked_model[:MAX_NAME_CHARS],
         "provider": provider,
+        "duration_ms": _millis(record.started, now),
+        "reason": _own_words(record.failure),
+        "request_id": call.request_id,
         "upstream_model": record.deployment.upstream_model if record.deployment else None,
         "upstream_status": record.upstream_status,
         "attempts": record.attempts,
@@ -127,7 +161,6 @@ def _line(call: Call, provider: str, now: float) -> dict[str, object]:
         "completion_tokens": usage and usage.completion_tokens,
         "cost_usd": None if record.cost is None else f"{record.cost:f}",
         "dropped_params": list(record.dropped) or None,
-        "duration_ms": _millis(record.started, now),
         "upstream_ms": _millis(record.sent, record.answered),
         "first_token_ms": _millis(record.started, record.first_content),
     }

@@ -6,12 +6,18 @@ import structlog
 
 from router.registry.good import GoodList, price_jumps
 from router.registry.rows import Reading
+from router.routing.select import missing_key
 from router.routing.snapshot import Snapshot
 
 _log = structlog.get_logger()
 
 LOGGED: Final = 10
 """Rows, prices and aliases that one log line names; `trunkline models` shows all."""
+
+
+def _missing_keys(snapshot: Snapshot) -> set[str]:
+    found = (missing_key(d) for model in snapshot.models for d in model.deployments)
+    return {variable for variable in found if variable}
 
 
 def log_replaced(before: Snapshot, good: GoodList, reading: Reading) -> None:
@@ -23,6 +29,8 @@ def log_replaced(before: Snapshot, good: GoodList, reading: Reading) -> None:
         deployments=good.extent.served,
         set_aside=len(now.set_aside),
     )
+    if missing := sorted(_missing_keys(now)):
+        _log.warning("provider_keys_missing", variables=missing)
     if now.set_aside:
         rows = [f"row {s.row} {s.model!r}: {s.reason}" for s in now.set_aside[:LOGGED]]
         _log.warning("rows_set_aside", count=len(now.set_aside), first=rows)

@@ -1,6 +1,7 @@
 """The way from a gRPC call into the pipeline and back; the same for every service."""
 
 import asyncio
+import math
 import re
 import uuid
 from collections.abc import AsyncGenerator, Callable
@@ -20,6 +21,9 @@ from router.values import Secret
 Context = grpc.aio.ServicerContext[Any, Any]
 
 T = TypeVar("T")
+
+LAST_WORDS_SECONDS: Final = 0.2
+"""How long before a caller's deadline we give up: what failed, and where, is better said than cut off."""
 
 MAX_NAME_CHARS: Final = 64
 MAX_LISTED_CHARS: Final = 1024
@@ -59,14 +63,13 @@ class Door:
         """Make the call that `context` asks for; credential, request id and deadline come from it."""
         now = asyncio.get_running_loop().time()
         given = dict(context.invocation_metadata() or ())
-        remaining = context.time_remaining()
         return Call(
             operation=operation,
             request_id=_request_id(given.get("x-request-id")),
             credential=credential_of(context),
             snapshot=self._snapshot(),
-            deadline=now + (self._total if remaining is None else min(remaining, self._total)),
-            record=CallRecord(started=perf_counter()),
+            deadline=now + min(self._total, _ahead_of(context.time_remaining())),
+            record=CallRecord(started=perf_counter(), asked_model=name),
             body=body,
             name=name,
             is_stream=is_stream,
@@ -130,6 +133,13 @@ def credential_of(context: Context) -> Secret | None:
         if key == "authorization" and isinstance(value, str):
             return Secret(value)
     return None
+
+
+def _ahead_of(remaining: float | None) -> float:
+    """Return the seconds that a call may take so that its failure still reaches the caller in time."""
+    if remaining is None:
+        return math.inf
+    return remaining - min(remaining * 0.1, LAST_WORDS_SECONDS)
 
 
 def _request_id(given: object) -> str:

@@ -155,6 +155,37 @@ def test_a_variable_that_is_no_setting_is_noticed_and_no_error() -> None:
     assert load(TRUNKLINE_PORT="tcp://10.0.0.1:80").unknown_variables == ("TRUNKLINE_PORT",)
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("TRUNKLINE_API_KEY", "TRUNKLINE_API_KEYS"),
+        ("TRUNKLINE_TIMEOUTS__CONECT", "TRUNKLINE_TIMEOUTS__CONNECT"),
+    ],
+)
+def test_a_misspelled_variable_is_an_error_that_says_what_was_meant(name: str, meant: str) -> None:
+    with pytest.raises(ConfigError, match=f"{name}.*did you mean {meant}"):
+        load(**{name: "some-value"})
+
+
+@pytest.mark.parametrize(
+    "name", ["TRUNKLINE_PROVIDERS__ACME__BASEURL", "TRUNKLINE_TIMEOUTS__SNOOZE"]
+)
+def test_an_unknown_setting_of_a_known_section_is_an_error(name: str) -> None:
+    with pytest.raises(ConfigError, match=name):
+        load(**{name: "1"})
+
+
+def test_blank_keys_are_a_mistake_and_no_open_door() -> None:
+    with pytest.raises(ConfigError, match="TRUNKLINE_API_KEYS"):
+        load(TRUNKLINE_API_KEYS=" ")
+
+
+@pytest.mark.parametrize("origin", ["example.org", "https://a/b", "https://a?x"])
+def test_an_origin_that_no_browser_sends_is_an_error(origin: str) -> None:
+    with pytest.raises(ConfigError, match="TRUNKLINE_CORS_ORIGINS"):
+        load(TRUNKLINE_CORS_ORIGINS=origin)
+
+
 def test_empty_variables_count_as_unset() -> None:
     assert load(MODEL_LIST_URL="", TRUNKLINE_HTTP_PORT=" ").edge.http_port == 8080
 

@@ -3,6 +3,8 @@
 Source: https://platform.openai.com/docs/api-reference/chat-streaming
 """
 
+import json
+
 import msgspec
 
 from router.errors import UpstreamError, UpstreamTruncatedError, UpstreamUnavailableError
@@ -125,6 +127,9 @@ def _generates(delta: dict[str, object] | None) -> bool:
 def _is_usage_only(payload: bytes) -> bool:
     try:
         fields = msgspec.json.decode(payload)
-    except msgspec.DecodeError:
-        return False
+    except (msgspec.DecodeError, RecursionError):
+        try:
+            fields = json.loads(payload, parse_int=float)
+        except (ValueError, RecursionError):
+            return False
     return all(not value for key, value in fields.items() if key not in _ENVELOPE)

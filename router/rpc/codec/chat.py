@@ -302,6 +302,9 @@ def _written(table: Table, message: Message) -> dict[str, bytes]:
         return table.write_members(message)
     except FieldError as exc:
         raise _refused(exc) from exc
+    except jsontext.MalformedJsonError as exc:
+        # Each text has been checked: what remains is an object with more members than are looked at.
+        raise InvalidRequestError(f"JSON text of the request is refused: {exc}.") from exc
     except RecursionError as exc:
         raise InvalidRequestError(_TOO_DEEP) from exc
 

@@ -230,11 +230,13 @@ async def test_what_is_odd_about_a_list_is_logged(start: Start, server: ListServ
 
     assert [log["event"] for log in logs] == [
         "model_list_replaced",
+        "provider_keys_missing",
         "rows_set_aside",
         "aliases_ignored",
         "prices_jumped",
     ]
-    assert logs[1]["first"] == ["row 2 '': got 7, expected an object"]
+    assert logs[1]["variables"] == ["OPENAI_API_KEY"]
+    assert logs[2]["first"] == ["row 2 '': got 7, expected an object"]
 
 
 async def test_a_file_is_a_source(start: Start, tmp_path: Path) -> None:
