@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from tornado.httpserver import HTTPServer
-from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
 
+from edge.listening import open_sockets
 from router.errors import UnauthenticatedError
 from router.values import Secret
 from trunkline.v1.status_pb2 import RouterStatus
@@ -69,7 +69,13 @@ class _Metrics(_Handler):
         _ = self.finish(generate_latest(self.observed.metrics))
 
 
-def listen(host: str, port: int, observed: Observed) -> tuple[HTTPServer, int]:
+class _NotFound(_Handler):
+    def prepare(self) -> None:
+        fields = {"type": "invalid_request_error", "param": None, "code": None}
+        self.send_json(404, {"error": {"message": "There is nothing at this URL.", **fields}})
+
+
+async def listen(host: str, port: int, observed: Observed) -> tuple[HTTPServer, int]:
     """Listen; return the server, which the caller stops, and its port.
 
     Raises:
@@ -79,9 +85,12 @@ def listen(host: str, port: int, observed: Observed) -> tuple[HTTPServer, int]:
     routes = [("/healthz", _Health), ("/readyz", _Ready), ("/metrics", _Metrics)]
     arguments = {"observed": observed}
     application = Application(
-        [(path, handler, arguments) for path, handler in routes], log_function=lambda _: None
+        [(path, handler, arguments) for path, handler in routes],
+        default_handler_class=_NotFound,
+        default_handler_args=arguments,
+        log_function=lambda _: None,
     )
     server = HTTPServer(application)
-    sockets = bind_sockets(port, host.strip("[]"), reuse_port=False)
+    sockets = await open_sockets(host, port)
     server.add_sockets(sockets)
     return server, int(sockets[0].getsockname()[1])

@@ -128,7 +128,8 @@ async def observed(
     host = config.router.grpc_host
     check = None if is_loopback(host) else app.authenticate.check
     try:
-        server, port = listen(host, config.metrics_port, Observed(app.status, metrics, check))
+        shown = Observed(app.status, metrics, check)
+        server, port = await listen(host, config.metrics_port, shown)
     except OSError as exc:
         raise _cannot_listen("METRICS", host, config.metrics_port, exc) from exc
     try:

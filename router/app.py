@@ -27,8 +27,9 @@ from router.transport.http import AiohttpTransport
 from router.transport.timed import TimedTransport
 from trunkline.v1 import status_pb2
 
-LAST_WORDS_SECONDS: Final = 0.2
-"""How long an answer whose call has ended may take to leave the process."""
+LAST_WORDS_SECONDS: Final = 5.0
+"""How long an answer whose call has ended may take to leave the process: where a reader is slow, megabytes of
+it stand in buffers. Only a peer that says nothing at all makes a stop take so long."""
 
 
 class RouterApp:
@@ -137,10 +138,11 @@ class RouterApp:
         """Take no new calls and let those in flight end, at most `seconds` long."""
         await self.announce_drain()
         stopping = asyncio.create_task(self._rpc.server.stop(seconds), name="stop-rpc-server")
-        # The server itself would wait for health watchers too, which have no end of their own.
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._door.wait_idle()
+        # The server waits for watchers too, who have no end of their own.
+        self._rpc.health.end_watches()
         await self._rpc.server.stop(LAST_WORDS_SECONDS)
         await stopping
 

@@ -12,6 +12,14 @@ MIN_LENGTH: Final = 8
 _STARS: Final = "***"
 
 
+_ESCAPED_BY_SOME: Final = ("<>&", "<>&='", "<>&'+")
+"""What JSON writers made for web pages spell as `\\u003c`: Go's, Gson's, .NET's."""
+
+
+def _escaped(text: str, chars: str, spec: str) -> str:
+    return "".join(f"\\u{ord(char):{spec}}" if char in chars else char for char in text)
+
+
 class Mask:
     """Replaces each of `secrets` by `***`, as plain text and as it stands in JSON strings."""
 
@@ -22,6 +30,8 @@ class Mask:
             if len(text) >= MIN_LENGTH:
                 in_json = json.dumps(text)[1:-1]
                 forms |= {text, in_json, in_json.replace("/", "\\/")}
+                for chars in _ESCAPED_BY_SOME:
+                    forms |= {_escaped(in_json, chars, spec) for spec in ("04x", "04X")}
         # The longest first: an escaped form contains no plain one, but a key may contain another.
         self._texts = tuple(sorted(forms, key=len, reverse=True))
         self._bytes = tuple(text.encode() for text in self._texts)

@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +9,17 @@ import grpc
 import openai
 import pytest
 
-from tests.support.gateway import MESSAGES, Gateway, gateway, row, write_list
+from tests.support.gateway import MESSAGES
+from tests.support.one_provider import (
+    CONTENT,
+    DONE,
+    FINISH,
+    PATIENCE,
+    ROLE,
+    error_of,
+    request,
+    running,
+)
 from tests.support.upstream import (
     Connection,
     Request,
@@ -22,39 +30,9 @@ from tests.support.upstream import (
     hang_up,
     reply,
     reset,
-    upstream,
 )
 from trunkline.v1 import chat_service_pb2 as chat
 from trunkline.v1 import chat_service_pb2_grpc as chat_grpc
-
-ROLE = b'data: {"choices":[{"index":0,"delta":{"role":"assistant","content":""}}]}\n\n'
-CONTENT = b'data: {"choices":[{"index":0,"delta":{"content":"hi"}}]}\n\n'
-FINISH = b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n'
-DONE = b"data: [DONE]\n\n"
-
-PATIENCE = 20
-"""Seconds until a test that waits for an event fails; nothing is asserted of the time it takes."""
-
-
-@asynccontextmanager
-async def running(
-    tmp_path: Path, script: Script, **environ: str
-) -> AsyncIterator[tuple[Gateway, Upstream]]:
-    async with upstream(script) as provider:
-        environ = {
-            "MODEL_LIST_URL": write_list(
-                tmp_path / "models.json", [row("m", "/openai/v1/chat/completions")]
-            ),
-            "TRUNKLINE_PROVIDERS__OPENAI__BASE_URL": provider.url,
-            "OPENAI_API_KEY": "canary-of-the-upstream",
-            **environ,
-        }
-        async with gateway(tmp_path, environ) as started:
-            yield started, provider
-
-
-def request(*, stream: bool) -> dict[str, object]:
-    return {"model": "m", "messages": MESSAGES, "stream": stream}
 
 
 async def send_raw(
@@ -189,29 +167,35 @@ async def test_a_stream_that_breaks_off_before_content_is_an_http_error(
     assert json.loads(body)["error"]["code"] == "upstream_truncated"
 
 
-@pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize(
-    ("script", "status", "code"),
+    ("script", "stream", "status", "code"),
     [
-        (reply(b"<html>"), 502, "upstream_unavailable"),
-        (reply(b"{"), 502, "upstream_unavailable"),
-        (reply(b"", 302, location="/x"), 502, "upstream_unavailable"),
-        (hang_up, 502, "upstream_unavailable"),
-        (reset, 502, "upstream_unavailable"),
-        (reply({"error": {"message": "m"}}, 503), 503, "overloaded"),
-        (reply({"error": {"message": "m"}}, 504), 504, "timeout"),
+        (reply(b"<html>"), False, 502, "upstream_unavailable"),
+        (reply(b"<html>"), True, 502, "upstream_unavailable"),
+        # Bytes that are no event stream and do not say that they are JSON: a stream without an end.
+        (reply(b"<html>", content_type="text/html"), False, 502, "upstream_unavailable"),
+        (reply(b"<html>", content_type="text/html"), True, 502, "upstream_truncated"),
+        (reply(b"{"), False, 502, "upstream_unavailable"),
+        (reply(b"{"), True, 502, "upstream_unavailable"),
+        (reply(b"", 302, location="/x"), False, 502, "upstream_unavailable"),
+        (reply(b"", 302, location="/x"), True, 502, "upstream_unavailable"),
+        (hang_up, False, 502, "upstream_unavailable"),
+        (hang_up, True, 502, "upstream_unavailable"),
+        (reset, False, 502, "upstream_unavailable"),
+        (reset, True, 502, "upstream_unavailable"),
+        (reply({"error": {"message": "m"}}, 503), False, 503, "overloaded"),
+        (reply({"error": {"message": "m"}}, 503), True, 503, "overloaded"),
+        (reply({"error": {"message": "m"}}, 504), False, 504, "timeout"),
+        (reply({"error": {"message": "m"}}, 504), True, 504, "timeout"),
     ],
 )
 async def test_whatever_a_provider_does_the_caller_gets_a_clear_error(
-    tmp_path: Path, script: Script, status: int, code: str, *, stream: bool
+    tmp_path: Path, script: Script, stream: bool, status: int, code: str
 ) -> None:
     async with running(tmp_path, script) as (started, _):
         got, headers, body = await started.post(request(stream=stream))
 
-    error = json.loads(body)["error"]
-    if stream and script not in (hang_up, reset) and status == 502 and got == 502:
-        code = error["code"]  # an answer that is no event stream at all is cut or unreadable
-    assert (got, error["code"]) == (status, code)
+    assert (got, error_of(body)["code"]) == (status, code)
     assert ("retry-after" in headers) == (status == 503)
 
 

@@ -122,7 +122,10 @@ def _is_utf8(body: bytes) -> bool:
 
 def _encoded(value: dict[str, Any]) -> bytes:
     # In ASCII: a lone surrogate, cut from an emoji, has no other form.
-    return json.dumps(value).encode()
+    try:
+        return json.dumps(value).encode()
+    except RecursionError:
+        return b""
 
 
 _DEFAULT_TYPE = {429: "rate_limit_error"}
@@ -137,13 +140,18 @@ def _text_in(value: object, depth: int = 0) -> str:
             found = (_text_in(value[k], depth + 1) for k in _MESSAGE_KEYS if value.get(k))
             only = [v for v in value.values() if isinstance(v, str)] if len(value) == 1 else []
             return (
-                next(filter(None, found), "")
-                or (only[0] if only else "")
-                or _plain(json.dumps(value, ensure_ascii=False))
+                next(filter(None, found), "") or (only[0] if only else "") or _plain(_spelt(value))
             )
         case list() if depth < 4:
             return "; ".join(filter(None, (_text_in(item, depth + 1) for item in value[:5])))
     return ""
+
+
+def _spelt(value: dict[str, Any]) -> str:
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except RecursionError:
+        return ""
 
 
 _MARKUP = re.compile(r"(?i)<(!doctype|html|body|h1|p)\b")
