@@ -40,6 +40,10 @@ class Dialect(StrEnum):
 
     OPENAI = "openai"
     ANTHROPIC = "anthropic"
+    GEMINI = "gemini"
+    BEDROCK = "bedrock"
+    COHERE = "cohere"
+    VOYAGE = "voyage"
 
 
 class Endpoint(StrEnum):
@@ -82,13 +86,22 @@ class Price:
 NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
+class Signer(StrEnum):
+    """A credential chain of a cloud, used where a provider has no key of its own."""
+
+    AWS = "aws"
+    GOOGLE = "google"
+    ENTRA = "entra"
+
+
 @dataclass(frozen=True, slots=True)
 class Provider:
     """How to reach a provider: its preset as changed by the configuration.
 
     `key_variable` names the environment variable that `api_key` is looked for in; None if the provider
-    needs no key. `base_url` has no slash at its end. `secrets` are what must never come back from it: the
-    key and the values of configured headers.
+    needs no key. `key_header` is the header that takes the key where it is not the dialect's own.
+    `signer` authorizes requests where there is no key. `base_url` has no slash at its end. `secrets` are
+    what must never come back from it: the key and the values of configured headers.
     """
 
     name: str
@@ -99,6 +112,8 @@ class Provider:
     headers: Mapping[str, str] = field(default_factory=lambda: NO_HEADERS, repr=False)
     volunteers_usage: bool = False
     whole_handle: bool = False
+    key_header: str | None = None
+    signer: Signer | None = None
     secrets: tuple[Secret, ...] = ()
 
 

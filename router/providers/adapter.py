@@ -7,6 +7,7 @@ from typing import Protocol
 from router.errors import UpstreamError
 from router.values import Deployment, Usage
 from router.wire.chat_request import ChatRequest
+from router.wire.embedding_request import EmbeddingRequest
 from router.wire.http import HttpRequest
 
 
@@ -58,8 +59,8 @@ class StreamDecoder(Protocol):
         ...
 
 
-class Exchange(Protocol):
-    """One attempt: a request translated for one deployment, and the reading of what comes back."""
+class UnaryExchange(Protocol):
+    """One attempt: a request translated for one deployment, and the reading of a whole answer."""
 
     http: HttpRequest
     """The request to send."""
@@ -80,6 +81,10 @@ class Exchange(Protocol):
         """Read an answer whose status is not 200. Header names are lower case."""
         ...
 
+
+class Exchange(UnaryExchange, Protocol):
+    """One attempt whose answer may be a stream."""
+
     def stream_decoder(self) -> StreamDecoder:
         """Return the decoder for the streamed body of a 200."""
         ...
@@ -93,6 +98,19 @@ class Adapter(Protocol):
 
         Raises:
             InvalidRequestError: if the dialect cannot carry the request's content.
+
+        """
+        ...
+
+
+class Embedder(Protocol):
+    """Translates requests for embeddings for one dialect."""
+
+    def __call__(self, request: EmbeddingRequest, deployment: Deployment) -> UnaryExchange:
+        """Translate `request` for `deployment`.
+
+        Raises:
+            InvalidRequestError: if the dialect cannot carry the request's input.
 
         """
         ...

@@ -6,30 +6,32 @@ https://platform.claude.com/docs/en/api/messages (blocks), …/build-with-claude
 """
 
 import base64
-import binascii
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from router.errors import InvalidRequestError
-from router.providers.anthropic import fields
+from router.providers import fields
 from router.providers.anthropic.draft import Block
-from router.providers.anthropic.fields import Members
+from router.providers.capabilities import LIMITS
+from router.providers.data_url import DataUrl, data_url
+from router.providers.fields import Members
+from router.values import Dialect
 
-IMAGE_TYPES: Final[Mapping[str, str]] = MappingProxyType({
-    "image/jpeg": "image/jpeg",
-    "image/jpg": "image/jpeg",
-    "image/png": "image/png",
-    "image/gif": "image/gif",
-    "image/webp": "image/webp",
-})  # fmt: skip
+IMAGE_TYPES: Final[Mapping[str, str]] = MappingProxyType(
+    {kind: kind for kind in LIMITS[Dialect.ANTHROPIC].images} | {"image/jpg": "image/jpeg"}
+)
 """Media types of images that Anthropic takes, with a misspelling that is common enough to right."""
 
 NATIVE_PARTS: Final = frozenset({
     "image", "document", "search_result", "container_upload", "tool_reference",
-    "thinking", "redacted_thinking",
+    "thinking", "redacted_thinking", "compaction", "server_tool_use", "mcp_tool_use", "mcp_tool_listing",
+    "tool_addition", "tool_removal", "fallback", "browser_state",
 })  # fmt: skip
-"""Anthropic's own blocks, which callers may use as parts; they pass as they are."""
+"""Anthropic's own blocks, which callers may use as parts; they pass as they are, as do the results of the
+provider's tools (`web_search_tool_result` and the like)."""
+
+_TOOL_RESULT: Final = "_tool_result"
 
 _WEB = ("http://", "https://")
 
@@ -40,11 +42,6 @@ class _Part(NamedTuple):
     found: Members
     param: str
     dropped: list[str]
-
-
-class _DataUrl(NamedTuple):
-    media_type: str
-    data: str
 
 
 def blocks(content: str | list[Members], param: str, dropped: list[str]) -> list[Block]:
@@ -62,7 +59,7 @@ def blocks(content: str | list[Members], param: str, dropped: list[str]) -> list
 
 def _block(part: _Part) -> Block:
     kind = fields.required_text(part.found, "type", part.param)
-    if kind in NATIVE_PARTS:
+    if kind in NATIVE_PARTS or kind.endswith(_TOOL_RESULT):
         return {**part.found, "type": kind}
     if kind not in _READERS:
         msg = f"Content of type '{kind}' cannot be sent to this model."
@@ -102,10 +99,10 @@ def _image_url(part: _Part) -> Block:
             part.dropped.append(f"{param}.detail")
     if url.startswith(_WEB):
         return {"type": "image", "source": {"type": "url", "url": url}}
-    return _image(_data_url(url, param), param)
+    return _image(data_url(url, param), param)
 
 
-def _image(image: _DataUrl, param: str) -> Block:
+def _image(image: DataUrl, param: str) -> Block:
     if image.media_type not in IMAGE_TYPES:
         known = ", ".join(sorted(set(IMAGE_TYPES.values())))
         msg = f"Images of type '{image.media_type}' cannot be sent to this model; it takes {known}."
@@ -115,14 +112,17 @@ def _image(image: _DataUrl, param: str) -> Block:
 
 
 def _file(part: _Part) -> Block:
-    """Read a file by its data, its address or its id; `filename` becomes the document's title."""
+    """Read a file by its data, its address or its id; `filename` becomes the document's title.
+
+    Beside `file` the part may say what Anthropic has for documents: `citations` and `context`.
+    """
     param = f"{part.param}.file"
     file = fields.members(part.found.get("file"), param)
     data = fields.text(file.get("file_data"), f"{param}.file_data")
     file_id = fields.text(file.get("file_id"), f"{param}.file_id")
     title = fields.text(file.get("filename"), f"{param}.filename")
     if data and not data.startswith(_WEB):
-        url = _data_url(data, f"{param}.file_data", bare="application/pdf")
+        url = data_url(data, f"{param}.file_data", bare="application/pdf")
         if url.media_type.startswith("image/"):
             return _image(url, f"{param}.file_data")
         source = _document_source(url, f"{param}.file_data")
@@ -132,10 +132,14 @@ def _file(part: _Part) -> Block:
         source = {"type": "file", "file_id": file_id}
     else:
         raise InvalidRequestError(f"'{param}' has neither 'file_data' nor 'file_id'.", param=param)
-    return {"type": "document", "source": source} | ({"title": title} if title else {})
+    document: Block = {"type": "document", "source": source}
+    if title:
+        document["title"] = title
+    own = {key: part.found[key] for key in ("citations", "context") if key in part.found}
+    return document | {key: value for key, value in own.items() if not fields.says_nothing(value)}
 
 
-def _document_source(document: _DataUrl, param: str) -> Block:
+def _document_source(document: DataUrl, param: str) -> Block:
     if document.media_type == "application/pdf":
         return {"type": "base64", "media_type": "application/pdf", "data": document.data}
     if document.media_type != "text/plain":
@@ -146,23 +150,6 @@ def _document_source(document: _DataUrl, param: str) -> Block:
     except UnicodeDecodeError as exc:
         raise InvalidRequestError(f"The text in '{param}' is not UTF-8.", param=param) from exc
     return {"type": "text", "media_type": "text/plain", "data": text}
-
-
-def _data_url(url: str, param: str, bare: str | None = None) -> _DataUrl:
-    """Split `data:<media type>[;…];base64,<data>`; plain base64 is of type `bare`, where that is given."""
-    head, comma, data = url.partition(",")
-    scheme, _, described = head.partition(":")
-    media_type, *parameters = described.split(";")
-    if bare and not comma:
-        media_type, data = bare, url
-    elif scheme.lower() != "data" or not comma or "base64" not in parameters:
-        msg = f"'{param}' must be an http(s) URL or a data: URL in base64."
-        raise InvalidRequestError(msg, param=param)
-    try:
-        binascii.a2b_base64(data, strict_mode=True)
-    except ValueError as exc:
-        raise InvalidRequestError(f"The base64 data in '{param}' is invalid.", param=param) from exc
-    return _DataUrl(media_type.lower(), data)
 
 
 _READERS: Mapping[str, Callable[[_Part], Block]] = {

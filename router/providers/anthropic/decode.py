@@ -3,7 +3,8 @@
 Beyond OpenAI's own fields a message carries, where the answer has them: `reasoning_content`;
 `thinking_blocks`, the thinking with its signatures, to be sent back; `citations`; and `provider_blocks`,
 what OpenAI has no word for: tools that the provider runs itself, their results, compactions. Those are
-never `tool_calls`: a client would try to run them. Source: https://platform.claude.com/docs/en/api/messages.
+never `tool_calls`: a client would try to run them. `block_order` says how all these stood where that is
+not the usual order. Source: https://platform.claude.com/docs/en/api/messages.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,7 +15,8 @@ import msgspec
 
 from router.providers.adapter import Completion
 from router.providers.anthropic import answer, errors
-from router.providers.anthropic.draft import Names
+from router.providers.anthropic.order import FIELD, Order
+from router.providers.names import Names
 from router.wire import jsontext
 
 NO_INPUT: Final = "{}"
@@ -68,6 +70,7 @@ class _Parts:
     thinking_blocks: list[dict[str, Any]] = field(default_factory=list)
     citations: list[Any] = field(default_factory=list)
     provider_blocks: list[msgspec.Raw] = field(default_factory=list)
+    order: Order = field(default_factory=Order)
 
     def add(self, raw: msgspec.Raw) -> None:
         """Sort in the next block of the answer.
@@ -80,27 +83,38 @@ class _Parts:
         self._READERS.get(text_of(block.type), _Parts._add_provider_block)(self, block, raw)
 
     def _add_text(self, block: Block, raw: msgspec.Raw) -> None:
-        self.texts.append(text_of(block.text))
+        self._say(text_of(block.text))
         if isinstance(block.citations, list):
-            self.citations += block.citations
+            for citation in block.citations:
+                self.citations.append(citation)
+                self.order.citation()
+
+    def _say(self, text: str) -> None:
+        self.texts.append(text)
+        self.order.begin_text()
+        self.order.text(len(text))
 
     def _add_tool_use(self, block: Block, raw: msgspec.Raw) -> None:
         arguments = arguments_of(block)
         if self.json_tool is not None and block.name == self.json_tool:
-            self.texts.append(arguments)
+            self._say(arguments)
             return
+        self.order.call()
         function = {"name": self.names.told(text_of(block.name)), "arguments": arguments}
         call = {"id": text_of(block.id), "type": "function", "function": function}
         self.tool_calls.append(call | caller_of(block))
 
     def _add_thinking(self, block: Block, raw: msgspec.Raw) -> None:
+        self.order.thinking()
         self.reasoning.append(text_of(block.thinking))
         self.thinking_blocks.append(thinking_block(block.thinking, block.signature))
 
     def _add_redacted_thinking(self, block: Block, raw: msgspec.Raw) -> None:
+        self.order.thinking()
         self.thinking_blocks.append({"type": "redacted_thinking", "data": text_of(block.data)})
 
     def _add_provider_block(self, block: Block, raw: msgspec.Raw) -> None:
+        self.order.provider_block()
         self.provider_blocks.append(raw)
 
     _READERS: ClassVar[Mapping[str, Callable[["_Parts", Block, msgspec.Raw], None]]] = {
@@ -174,6 +188,7 @@ def _choice(message: Message, parts: _Parts) -> dict[str, Any]:
         "thinking_blocks": parts.thinking_blocks,
         "citations": parts.citations,
         "provider_blocks": parts.provider_blocks,
+        FIELD: [] if parts.order.is_usual else parts.order.entries,
     }
     return {
         "index": 0,

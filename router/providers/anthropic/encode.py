@@ -7,46 +7,27 @@ https://platform.claude.com/docs/en/api/messages.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from router.errors import InvalidRequestError
-from router.providers.anthropic import fields
-from router.providers.anthropic.draft import Draft, Names
+from router.providers import fields
+from router.providers.anthropic.draft import Draft
 from router.providers.anthropic.families import family_of
-from router.providers.anthropic.fields import Members
+from router.providers.anthropic.platform import model_of, preamble
 from router.providers.anthropic.thinking import encode_sampling, encode_thinking
 from router.providers.anthropic.tools import encode_tools
 from router.providers.anthropic.turns import encode_messages
-from router.values import Deployment
+from router.providers.capabilities import Carrier
+from router.providers.fields import Members
+from router.providers.names import Names
+from router.values import Deployment, Dialect
 from router.wire.chat_request import ChatRequest
 
 _MEMBERS = msgspec.json.Decoder(Members)
 
-_READ: Final = frozenset({
-    "model", "messages", "stream", "stream_options", "max_tokens", "max_completion_tokens", "n", "stop",
-    "temperature", "top_p", "top_k", "tools", "tool_choice", "parallel_tool_calls", "response_format",
-    "reasoning_effort", "service_tier", "user", "safety_identifier", "metadata",
-})  # fmt: skip
-"""Fields that have a reader of their own; it reports what it cannot carry."""
-
-NATIVE_FIELDS: Final = (
-    "thinking", "output_config", "cache_control", "container", "context_management", "mcp_servers",
-    "diagnostics", "inference_geo", "speed",
-)  # fmt: skip
-"""Anthropic's own fields; a caller who sends them means them, and they pass as they are."""
-
-_NO_EFFECT: Final[Mapping[str, Any]] = {
-    "frequency_penalty": 0,
-    "presence_penalty": 0,
-    "logprobs": False,
-    "top_logprobs": 0,
-    "store": False,
-    "modalities": ["text"],
-    "verbosity": "medium",
-}
-"""Values that ask for what is done anyway: leaving them out loses nothing."""
+_CARRIER: Final = Carrier(Dialect.ANTHROPIC)
 
 _TIERS: Final[Mapping[str, str]] = {
     "auto": "auto",
@@ -79,9 +60,9 @@ def encode(request: ChatRequest, deployment: Deployment) -> Encoded:
         InvalidRequestError: if the request is not as OpenAI has it, or its content cannot be carried.
 
     """
-    draft = Draft(_fields(request), family_of(deployment.upstream_model))
+    draft = Draft(_fields(request), family_of(model_of(deployment)))
     _refuse_choices(draft)
-    draft.body["model"] = deployment.upstream_model
+    draft.body |= preamble(deployment)
     draft.body["max_tokens"] = _max_tokens(draft, deployment)
     encode_messages(draft)
     encode_tools(draft)
@@ -93,7 +74,7 @@ def encode(request: ChatRequest, deployment: Deployment) -> Encoded:
     _pass_native(draft)
     if request.stream:
         draft.body["stream"] = True
-    _report_others(draft)
+    draft.dropped += _CARRIER.left_out(draft.fields)
     body = msgspec.json.encode(draft.body)
     return Encoded(body, tuple(dict.fromkeys(draft.dropped)), draft.tool_names, draft.json_tool)
 
@@ -162,7 +143,7 @@ def _encode_tier(draft: Draft) -> None:
 
 
 def _pass_native(draft: Draft) -> None:
-    for name in NATIVE_FIELDS:
+    for name in _CARRIER.native:
         value = draft.fields.get(name)
         if value is None or fields.says_nothing(value):
             continue
@@ -172,12 +153,3 @@ def _pass_native(draft: Draft) -> None:
             draft.body[name] = {**draft.body.get(name, {}), **own}
         else:
             draft.body[name] = value
-
-
-def _report_others(draft: Draft) -> None:
-    for name, value in draft.fields.items():
-        if name in _READ or name in NATIVE_FIELDS or fields.says_nothing(value):
-            continue
-        if name in _NO_EFFECT and fields.anything(value, name) == _NO_EFFECT[name]:
-            continue
-        draft.dropped.append(name)

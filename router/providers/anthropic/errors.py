@@ -42,6 +42,9 @@ def decode_error(status: int, headers: Mapping[str, str], body: bytes) -> Upstre
         value = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         value = None
+    if isinstance(value, list) and value:
+        # So Vertex AI words its own errors where a stream was asked for.
+        value = value[0]
     error = value.get("error") if isinstance(value, dict) else None
     words = _words(error) or _foreign_words(status, body)
     return failures.failure(status, headers, words)

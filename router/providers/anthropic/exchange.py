@@ -5,18 +5,15 @@ where the provider's configured headers say so: which betas an account may use i
 """
 
 from collections.abc import Mapping
-from typing import Final
 
 from router.errors import UpstreamError
 from router.providers.adapter import Completion
-from router.providers.anthropic import decode, errors
+from router.providers.anthropic import decode, errors, platform
 from router.providers.anthropic.encode import encode
 from router.providers.anthropic.stream import MessagesStreamDecoder, StreamContext
 from router.values import Deployment
 from router.wire.chat_request import ChatRequest
 from router.wire.http import HttpRequest
-
-ANTHROPIC_VERSION: Final = "2023-06-01"
 
 
 class MessagesExchange:
@@ -24,9 +21,9 @@ class MessagesExchange:
 
     def __init__(self, request: ChatRequest, deployment: Deployment) -> None:
         encoded = encode(request, deployment)
-        self.http = HttpRequest(
-            "POST", deployment.url, _headers(deployment, stream=request.stream), encoded.body
-        )
+        url = platform.url(deployment, stream=request.stream)
+        headers = platform.headers(deployment, stream=request.stream)
+        self.http = HttpRequest("POST", url, headers, encoded.body)
         self.dropped = encoded.dropped
         self._context = StreamContext(
             request.created, request.include_usage, encoded.tool_names, encoded.json_tool
@@ -49,15 +46,3 @@ class MessagesExchange:
     def stream_decoder(self) -> MessagesStreamDecoder:
         """Return the decoder for the streamed body of a 200."""
         return MessagesStreamDecoder(self._context)
-
-
-def _headers(deployment: Deployment, *, stream: bool) -> dict[str, str]:
-    headers = {
-        "content-type": "application/json",
-        "accept": "text/event-stream" if stream else "application/json",
-        "anthropic-version": ANTHROPIC_VERSION,
-    }
-    key = deployment.provider.api_key
-    if key:
-        headers["x-api-key"] = key.reveal()
-    return headers | {name.lower(): value for name, value in deployment.provider.headers.items()}

@@ -28,7 +28,8 @@ from router.providers.anthropic.decode import (
     text_of,
     thinking_block,
 )
-from router.providers.anthropic.draft import Names
+from router.providers.anthropic.order import ENTRY_SIZE, FIELD, Order
+from router.providers.names import Names
 from router.values import Usage
 from router.wire import jsontext
 from router.wire.sse import MAX_EVENT_BYTES, EventTooLargeError, ServerSentEvent, SseDecoder
@@ -109,6 +110,7 @@ class MessagesStreamDecoder:
         self._open: dict[Any, _Open] = {}
         self._held = 0
         self._counts = {"tool_calls": 0, "thinking_blocks": 0, "provider_blocks": 0, "citations": 0}
+        self._order = Order()
 
     def feed(self, data: bytes) -> list[Frame]:
         """Take the next bytes as they came; return the frames that they complete."""
@@ -210,6 +212,8 @@ class MessagesStreamDecoder:
         self._begin({})
         for key in list(self._open):
             self._close(key)
+        if not self._order.is_usual:
+            self._emit({FIELD: self._order.entries})
         refusal = answer.refusal_text(self._stop)
         if refusal:
             self._emit({"refusal": refusal})
@@ -233,6 +237,7 @@ class MessagesStreamDecoder:
         opened = _Open(BLOCK.decode(event.content_block), event.content_block)
         self._close(_key(event))
         self._open[_key(event)] = opened
+        self._held += ENTRY_SIZE  # of the order, which lasts as long as the answer
         self._hold(opened, len(bytes(event.content_block)))
         kind = text_of(opened.block.type)
         self._OPENERS.get(kind, MessagesStreamDecoder._open_provider_block)(self, opened)
@@ -265,6 +270,7 @@ class MessagesStreamDecoder:
         self._hold(opened, len(text) + 1)
 
     def _open_text(self, opened: _Open) -> None:
+        self._order.begin_text()
         self._say(text_of(opened.block.text))
         if isinstance(opened.block.citations, list):
             for citation in opened.block.citations:
@@ -273,7 +279,9 @@ class MessagesStreamDecoder:
     def _open_tool(self, opened: _Open) -> None:
         block = opened.block
         if self._is_json_tool(opened):
+            self._order.begin_text()
             return
+        self._order.call()
         opened.index = self._next("tool_calls")
         function = {"name": self._context.names.told(text_of(block.name)), "arguments": ""}
         call = {
@@ -285,23 +293,28 @@ class MessagesStreamDecoder:
         self._emit({"tool_calls": [call | caller_of(block)]})
 
     def _open_thinking(self, opened: _Open) -> None:
+        self._order.thinking()
         opened.index = self._next("thinking_blocks")
         opened.signature.append(text_of(opened.block.signature))
         self._think(opened, text_of(opened.block.thinking))
 
     def _open_redacted(self, opened: _Open) -> None:
+        self._order.thinking()
         entry = {"index": self._next("thinking_blocks"), "type": "redacted_thinking"}
         self._emit({"thinking_blocks": [entry | {"data": text_of(opened.block.data)}]})
 
     def _open_provider_block(self, opened: _Open) -> None:
+        self._order.provider_block()
         opened.index = self._next("provider_blocks")
 
     def _say(self, text: str) -> None:
         if text:
+            self._order.text(len(text))
             self._emit({"content": text})
 
     def _cite(self, citation: Any) -> None:
         if isinstance(citation, dict):
+            self._order.citation()
             self._emit({"citations": [{"index": self._next("citations")} | citation]})
 
     def _think(self, opened: _Open | None, thinking: str) -> None:

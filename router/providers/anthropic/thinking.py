@@ -7,16 +7,21 @@ Sources: https://platform.claude.com/docs/en/build-with-claude/adaptive-thinking
 from collections.abc import Callable, Mapping
 from typing import Final
 
+import msgspec
+
 from router.errors import InvalidRequestError
-from router.providers.anthropic import fields
+from router.providers import fields
 from router.providers.anthropic.draft import Draft
 from router.providers.anthropic.families import Sampling, Thinking
 from router.providers.anthropic.turns import lacks_thinking
+from router.providers.capabilities import LIMITS
+from router.providers.fields import Members
+from router.values import Dialect
 
 MIN_BUDGET: Final = 1_024
 """Least tokens that Anthropic takes as a thinking budget."""
 
-_BUDGETS: Final[Mapping[str, int]] = {
+BUDGETS: Final[Mapping[str, int]] = {
     "minimal": MIN_BUDGET,
     "low": 1_024,
     "medium": 2_048,
@@ -26,7 +31,7 @@ _BUDGETS: Final[Mapping[str, int]] = {
 }
 """Thinking budgets in tokens, by `reasoning_effort`."""
 
-_EFFORTS: Final[Mapping[str, tuple[str, ...]]] = {
+EFFORTS: Final[Mapping[str, tuple[str, ...]]] = {
     "minimal": ("low",),
     "low": ("low",),
     "medium": ("medium",),
@@ -52,8 +57,8 @@ def encode_thinking(draft: Draft) -> None:
     effort = fields.text(draft.fields.get("reasoning_effort"), "reasoning_effort")
     if effort is None:
         return
-    if effort not in (*_BUDGETS, "none"):
-        known = ", ".join(("none", *_BUDGETS))
+    if effort not in (*BUDGETS, "none"):
+        known = ", ".join(("none", *BUDGETS))
         msg = f"Invalid value for 'reasoning_effort': '{effort}'. Supported values are: {known}."
         raise InvalidRequestError(msg, param="reasoning_effort")
     is_native = not fields.says_nothing(draft.fields.get("thinking"))
@@ -73,7 +78,7 @@ def _by_budget(effort: str, draft: Draft) -> bool:
     is_forced = draft.body.get("tool_choice", {}).get("type") in ("any", "tool")
     if room < MIN_BUDGET or is_forced or lacks_thinking(draft.body["messages"]):
         return False
-    draft.body["thinking"] = {"type": "enabled", "budget_tokens": min(_BUDGETS[effort], room)}
+    draft.body["thinking"] = {"type": "enabled", "budget_tokens": min(BUDGETS[effort], room)}
     return True
 
 
@@ -82,7 +87,7 @@ def _adaptively(effort: str, draft: Draft) -> bool:
         draft.body["thinking"] = {"type": "disabled"}
         return True
     draft.body["thinking"] = {"type": "adaptive"}
-    chosen = next(value for value in _EFFORTS[effort] if value in draft.family.efforts)
+    chosen = next(value for value in EFFORTS[effort] if value in draft.family.efforts)
     draft.body.setdefault("output_config", {})["effort"] = chosen
     return True
 
@@ -107,41 +112,55 @@ def encode_sampling(draft: Draft) -> None:
         InvalidRequestError: for one that is no number.
 
     """
-    temperature = fields.number(draft.fields.get("temperature"), "temperature")
-    top_p = fields.number(draft.fields.get("top_p"), "top_p")
-    top_k = fields.integer(draft.fields.get("top_k"), "top_k")
     sampling = draft.family.sampling
+    draft.body |= sampled(draft.fields, sampling, draft.dropped, thinks=_thinks(draft))
+
+
+def sampled(
+    asked: Members, sampling: Sampling, dropped: list[str], *, thinks: bool
+) -> dict[str, msgspec.Raw | float]:
+    """Return `temperature`, `top_p` and `top_k` as a Claude takes them, on whatever platform.
+
+    Raises:
+        InvalidRequestError: for one that is no number.
+
+    """
+    temperature = fields.number(asked.get("temperature"), "temperature")
+    top_p = fields.number(asked.get("top_p"), "top_p")
+    top_k = fields.integer(asked.get("top_k"), "top_k")
+    taken: dict[str, msgspec.Raw | float] = {}
     if sampling is Sampling.FIXED:
-        asked = {"temperature": temperature, "top_p": top_p}
-        draft.dropped += [k for k, v in asked.items() if v not in (None, _NEUTRAL)]
-        draft.dropped += ["top_k"] if top_k is not None else []
-        return
-    thinks = _thinks(draft)
-    if temperature is not None:
-        # OpenAI's scale goes to 2, Anthropic's to 1; a thinking model keeps to the default.
-        if temperature > 1 or (thinks and temperature < 1):
-            draft.dropped.append("temperature")
-        if temperature > 1:
-            draft.body["temperature"] = 1
-        elif temperature == 1 or not thinks:
-            draft.body["temperature"] = draft.fields["temperature"]
-    if top_p is not None:
-        _encode_top_p(top_p, draft, thinks=thinks)
-    if top_k is not None:
-        if thinks:
-            draft.dropped.append("top_k")
+        neutral = {"temperature": _NEUTRAL, "top_p": _NEUTRAL, "top_k": None}
+        values = {"temperature": temperature, "top_p": top_p, "top_k": top_k}
+        dropped += [k for k, v in values.items() if v not in (None, neutral[k])]
+        return taken
+    taken |= _sampled_temperature(temperature, asked, dropped, thinks=thinks)
+    is_second = sampling is Sampling.ONE and "temperature" in taken
+    if top_p is not None and not (is_second and top_p == _NEUTRAL):
+        if is_second or (thinks and top_p < _MIN_TOP_P_WITH_THINKING):
+            dropped.append("top_p")
         else:
-            draft.body["top_k"] = draft.fields["top_k"]
+            taken["top_p"] = asked["top_p"]
+    if top_k is not None and thinks:
+        dropped.append("top_k")
+    elif top_k is not None:
+        taken["top_k"] = asked["top_k"]
+    return taken
 
 
-def _encode_top_p(top_p: float, draft: Draft, *, thinks: bool) -> None:
-    is_second = draft.family.sampling is Sampling.ONE and "temperature" in draft.body
-    if is_second and top_p == _NEUTRAL:
-        return
-    if is_second or (thinks and top_p < _MIN_TOP_P_WITH_THINKING):
-        draft.dropped.append("top_p")
-    else:
-        draft.body["top_p"] = draft.fields["top_p"]
+def _sampled_temperature(
+    temperature: float | None, asked: Members, dropped: list[str], *, thinks: bool
+) -> dict[str, msgspec.Raw | float]:
+    """Return `temperature`: OpenAI's scale goes to 2, Anthropic's to 1; thinking keeps to the default."""
+    if temperature is None:
+        return {}
+    most = LIMITS[Dialect.ANTHROPIC].temperature
+    if temperature > most or (thinks and temperature < _NEUTRAL):
+        dropped.append("temperature")
+    if temperature > most:
+        return {"temperature": most}
+    is_taken = temperature == _NEUTRAL or not thinks
+    return {"temperature": asked["temperature"]} if is_taken else {}
 
 
 def _thinks(draft: Draft) -> bool:

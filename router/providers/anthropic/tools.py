@@ -11,9 +11,9 @@ from typing import Any, Final
 import msgspec
 
 from router.errors import InvalidRequestError
-from router.providers.anthropic import fields
+from router.providers import fields
 from router.providers.anthropic.draft import Block, Draft
-from router.providers.anthropic.fields import Members
+from router.providers.fields import Members
 
 _NO_PARAMETERS = msgspec.Raw(b'{"type":"object","properties":{}}')
 

@@ -17,9 +17,10 @@ from typing import Any, Final
 import msgspec
 
 from router.errors import InvalidRequestError
-from router.providers.anthropic import content, fields
+from router.providers import fields
+from router.providers.anthropic import content, order
 from router.providers.anthropic.draft import Block, Draft
-from router.providers.anthropic.fields import Members
+from router.providers.fields import Members
 from router.wire import jsontext
 
 _SYSTEM_ROLES = frozenset({"system", "developer"})
@@ -35,7 +36,7 @@ _KNOWN: Final[Mapping[str, frozenset[str]]] = {
     "tool": _COMMON | {"tool_call_id", "is_error", "name"},
     "assistant": _COMMON | {
         "refusal", "tool_calls", "thinking_blocks", "reasoning_details", "reasoning_content",
-        "reasoning", "provider_blocks", "citations", "annotations",
+        "reasoning", "provider_blocks", "citations", "annotations", order.FIELD,
     },
 }  # fmt: skip
 """Members of a message that are carried, or that say nothing new. Others are reported."""
@@ -182,14 +183,20 @@ def _assistant(message: Members, param: str, draft: Draft) -> list[Block]:
             msg = f"'{param}.{key}' cannot be sent to this model."
             raise InvalidRequestError(msg, param=f"{param}.{key}")
     _report_unknown(message, "assistant", param, draft)
-    blocks = _thinking(message, param, draft)
-    blocks += _provider_blocks(message, f"{param}.provider_blocks")
-    blocks += _content(message, param, draft)
+    thinking = _thinking(message, param, draft)
+    own = _provider_blocks(message, f"{param}.provider_blocks")
+    said = _content(message, param, draft)
+    calls = [
+        _tool_use(call, f"{param}.tool_calls.[{i}]", draft)
+        for i, call in enumerate(fields.objects(message.get("tool_calls"), f"{param}.tool_calls"))
+    ]
     refusal = fields.text(message.get("refusal"), f"{param}.refusal")
     if refusal:
-        blocks.append({"type": "text", "text": refusal})
-    calls = fields.objects(message.get("tool_calls"), f"{param}.tool_calls")
-    return blocks + [_tool_use(c, f"{param}.tool_calls.[{i}]", draft) for i, c in enumerate(calls)]
+        said.append({"type": "text", "text": refusal})
+    citations = fields.anything(message.get("citations"), f"{param}.citations")
+    parts = order.Parts(thinking, own, said, calls, citations)
+    entries = fields.anything(message.get(order.FIELD), f"{param}.{order.FIELD}")
+    return parts.woven(entries) or parts.in_usual_order()
 
 
 def _provider_blocks(message: Members, param: str) -> list[Block]:
@@ -202,12 +209,13 @@ def _provider_blocks(message: Members, param: str) -> list[Block]:
     ]
 
 
-def _thinking(message: Members, param: str, draft: Draft) -> list[Block]:
+def _thinking(message: Members, param: str, draft: Draft) -> list[Block | None]:
+    """Return a block for each entry of signed thinking, None for one that cannot be replayed."""
     for key, read in _CARRIERS.items():
         entries = fields.objects(message.get(key), f"{param}.{key}")
         if entries:
-            replayed = [block for entry in entries if (block := read(entry))]
-            if len(replayed) < len(entries):
+            replayed = [read(entry) for entry in entries]
+            if None in replayed:
                 draft.dropped.append(f"{param}.{key}")
             return replayed
     for key in ("reasoning_content", "reasoning"):

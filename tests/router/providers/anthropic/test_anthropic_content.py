@@ -138,3 +138,35 @@ def test_results_of_tools_may_hold_images(encode: Any) -> None:
     sent = encode(messages=[{"role": "tool", "tool_call_id": "t", "content": parts}])
     (result,) = sent.body["messages"][0]["content"]
     assert [block["type"] for block in result["content"]] == ["text", "image"]
+
+
+def test_a_file_may_ask_for_citations_and_give_context(encode: Any) -> None:
+    part = {
+        "type": "file",
+        "file": {"file_data": "data:text/plain;base64,SGFsbG8=", "filename": "greeting"},
+        "citations": {"enabled": True},
+        "context": "A greeting.",
+        "cache_control": {"type": "ephemeral"},
+    }
+
+    sent = encode(messages=[{"role": "user", "content": [part]}])
+
+    assert sent.body["messages"][0]["content"] == [
+        {
+            "type": "document",
+            "source": {"type": "text", "media_type": "text/plain", "data": "Hallo"},
+            "title": "greeting",
+            "citations": {"enabled": True},
+            "context": "A greeting.",
+            "cache_control": {"type": "ephemeral"},
+        }
+    ]
+
+
+@pytest.mark.parametrize("kind", ["server_tool_use", "web_fetch_tool_result", "tool_addition"])
+def test_the_providers_own_blocks_pass_as_parts(encode: Any, kind: str) -> None:
+    block = {"type": kind, "anything": [1, 2.50]}
+
+    sent = encode(messages=[{"role": "assistant", "content": [block]}])
+
+    assert sent.body["messages"][0]["content"] == [block]

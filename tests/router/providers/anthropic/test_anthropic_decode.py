@@ -8,7 +8,7 @@ from openai.types.chat import ChatCompletion
 
 from router.errors import UpstreamError, UpstreamUnavailableError
 from router.providers.anthropic import decode
-from router.providers.anthropic.draft import Names
+from router.providers.names import Names
 from router.values import Usage
 
 

@@ -9,8 +9,8 @@ from openai.types.chat import ChatCompletionChunk
 
 from router.errors import UpstreamError, UpstreamTruncatedError, UpstreamUnavailableError
 from router.providers.adapter import Frame
-from router.providers.anthropic.draft import Names
 from router.providers.anthropic.stream import MessagesStreamDecoder, StreamContext
+from router.providers.names import Names
 from router.values import Usage
 from router.wire.sse import MAX_EVENT_BYTES
 
@@ -192,7 +192,9 @@ def test_citations_are_told_in_the_providers_words() -> None:
         delta(0, "a_delta_of_tomorrow", text="?"),
         ending(),
     )
-    assert told[1:-1] == [{"citations": [{"index": 0, "type": "page_location", "cited_text": "x"}]}]
+    cited, order = told[1:-1]
+    assert cited == {"citations": [{"index": 0, "type": "page_location", "cited_text": "x"}]}
+    assert order == {"block_order": [{"type": "text", "length": 0, "citations": 1}]}
 
 
 def test_a_refusal_is_told_before_the_end() -> None:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from router.errors import InvalidRequestError
+from router.wire import jsontext
 
 Members = dict[str, msgspec.Raw]
 """An object: each member's value as the text that it was written in."""
@@ -70,8 +71,9 @@ def objects(raw: msgspec.Raw | None, param: str) -> list[Members]:
 
 
 def texts(raw: msgspec.Raw | None, param: str) -> list[str]:
+    """Return one text or several as a list; empty ones say nothing and are left out."""
     found = _read(_TEXTS, raw, param, "a string or a list of strings") or []
-    return [found] if isinstance(found, str) else found
+    return [text for text in ([found] if isinstance(found, str) else found) if text]
 
 
 def text_or_objects(raw: msgspec.Raw | None, param: str) -> str | list[Members]:
@@ -89,6 +91,22 @@ def required_text(found: Members, key: str, param: str) -> str:
         msg = f"Missing required parameter: '{param}.{key}'."
         raise InvalidRequestError(msg, param=f"{param}.{key}")
     return value
+
+
+def object_text(raw: msgspec.Raw | None, param: str) -> msgspec.Raw:
+    """Return the object that a string holds as JSON, in that very text; an empty one is `{}`."""
+    held = text(raw, param) or ""
+    if not held.strip():
+        return msgspec.Raw(b"{}")
+    data = held.encode()
+    try:
+        jsontext.check(data)
+    except jsontext.MalformedJsonError as exc:
+        msg = f"'{param}' must be a JSON object: {exc}."
+        raise InvalidRequestError(msg, param=param) from exc
+    if not held.lstrip().startswith("{"):
+        raise InvalidRequestError(f"'{param}' must be a JSON object.", param=param)
+    return msgspec.Raw(data)
 
 
 _NOTHING = frozenset({b"null", b"[]", b"{}", b'""'})
