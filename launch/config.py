@@ -328,7 +328,14 @@ def load(environ: Mapping[str, str]) -> Config:
         else:
             raise setting.refuse("a setting that exists")
     named = {name: ProviderSettings(**fields) for name, fields in providers.items()}
-    return _assemble(values, named, _preset_keys(environ), tuple(sorted(unknown)))
+    resolution = ProvidersConfig(
+        named=MappingProxyType(named),
+        upstream_base_url=values.get(("upstream_base_url",)),
+        upstream_api_key=values.get(("upstream_api_key",)),
+        preset_keys=_preset_keys(environ),
+        preset_base_urls=_preset_base_urls(environ),
+    )
+    return _assemble(values, resolution, tuple(sorted(unknown)))
 
 
 def _closest(name: str) -> str:
@@ -390,10 +397,21 @@ def _preset_keys(environ: Mapping[str, str]) -> Mapping[str, Secret]:
     })  # fmt: skip
 
 
+def _preset_base_urls(environ: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the addresses of presets that variables of the vendors' own tell."""
+    told: dict[str, str] = {}
+    for name, preset in PRESETS.items():
+        for variable, address in preset.base_url_variables.items():
+            value = environ.get(variable, "").strip()
+            if value:
+                told[name] = _base_url(Setting(variable, address.format(value)))
+                break
+    return MappingProxyType(told)
+
+
 def _assemble(
     values: Mapping[Path_, Any],
-    named: Mapping[str, ProviderSettings],
-    preset_keys: Mapping[str, Secret],
+    providers: ProvidersConfig,
     unknown: tuple[str, ...],
 ) -> Config:
     def given(*names: str, **renamed: str) -> dict[str, Any]:
@@ -412,11 +430,7 @@ def _assemble(
                     authorization="model_list_authorization",
                 )
             ),
-            providers=ProvidersConfig(
-                named=MappingProxyType(dict(named)),
-                preset_keys=preset_keys,
-                **given("upstream_base_url", "upstream_api_key"),
-            ),
+            providers=providers,
             timeouts=timeouts,
             **given("grpc_host", "grpc_port", "api_keys", "max_body_bytes", "drain_seconds"),
         ),

@@ -24,6 +24,7 @@ from router.rpc.door import Door
 from router.rpc.server import RpcServer
 from router.transport.by_scheme import SchemeTransport
 from router.transport.http import AiohttpTransport
+from router.transport.signing import Signers
 from router.transport.timed import TimedTransport
 from trunkline.v1 import status_pb2
 
@@ -81,11 +82,13 @@ class RouterApp:
                 # What fits a message beside its envelope.
                 answer=self._config.max_body_bytes + MESSAGE_MARGIN_BYTES // 2,
             ),
+            sign=Signers().sign,
             clock=time.time,
             random=random.random,
         )
         terminal = by_operation({
             Operation.CHAT: dispatcher.chat,
+            Operation.EMBEDDINGS: dispatcher.embeddings,
             Operation.LIST_MODELS: list_models,
             Operation.GET_MODEL: get_model,
             Operation.WATCH_MODELS: watch_models(self.registry.watch),

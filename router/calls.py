@@ -8,12 +8,14 @@ from enum import StrEnum
 from router.errors import TrunklineError
 from router.routing.snapshot import Model, Snapshot
 from router.values import Deployment, Secret, Usage
+from router.wire.mask import Mask
 
 
 class Operation(StrEnum):
     """What a caller asks for. REFUSE: something that there is not; its `body` raises what is wrong."""
 
     CHAT = "chat"
+    EMBEDDINGS = "embeddings"
     LIST_MODELS = "list_models"
     GET_MODEL = "get_model"
     WATCH_MODELS = "watch_models"
@@ -24,8 +26,9 @@ class Operation(StrEnum):
 class CallRecord:
     """What happened to a call, filled in on its way: for its response metadata, its log line, the metrics.
 
-    `model` is the list's name for it, `asked_model` what the caller called it. Times are seconds of the
-    performance counter (the loop's clock counts whole milliseconds); 0 is "not reached".
+    `mask` hides what was sent as credentials. `model` is the list's name for it, `asked_model` what the
+    caller called it. Times are seconds of the performance counter (the loop's clock counts whole
+    milliseconds); 0 is "not reached".
     """
 
     started: float
@@ -34,6 +37,7 @@ class CallRecord:
     deployment: Deployment | None = None
     attempts: int = 0
     dropped: tuple[str, ...] = ()
+    mask: Mask = field(default_factory=lambda: Mask(()), repr=False)
     upstream_status: int | None = None
     sent: float = 0.0
     answered: float = 0.0

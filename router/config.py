@@ -49,13 +49,15 @@ class ProviderSettings:
 class ProvidersConfig:
     """All that provider resolution needs. `named` is keyed by the NAME of the variables (`MY_VLLM`).
 
-    `preset_keys` holds the values of the key variables that presets name (`OPENAI_API_KEY`).
+    `preset_keys` holds the values of the key variables that presets name (`OPENAI_API_KEY`),
+    `preset_base_urls` the addresses, by preset, that variables of the vendors' own tell (`AWS_REGION`).
     """
 
     named: Mapping[str, ProviderSettings] = field(default_factory=lambda: MappingProxyType({}))
     upstream_base_url: str | None = None
     upstream_api_key: Secret | None = None
     preset_keys: Mapping[str, Secret] = field(default_factory=lambda: MappingProxyType({}))
+    preset_base_urls: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True)

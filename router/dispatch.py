@@ -6,9 +6,10 @@ the first content the answer is committed, and whatever happens later ends the s
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from time import perf_counter
 from typing import Final, TypeVar
 
@@ -23,13 +24,18 @@ from router.errors import (
     UpstreamAuthError,
     UpstreamError,
 )
-from router.providers.adapter import Exchange, Frame, StreamDecoder
-from router.providers.dialects import ADAPTERS
+from router.providers.adapter import Exchange, Frame, StreamDecoder, UnaryExchange
+from router.providers.dialects import ADAPTERS, EMBEDDERS
 from router.routing.select import in_order, missing_key
 from router.transport.seam import HttpResponse, Transport
-from router.values import Deployment, Endpoint
+from router.values import Deployment, Endpoint, Provider, Secret
 from router.wire.chat_request import ChatRequest
+from router.wire.embedding_request import EmbeddingRequest
+from router.wire.http import HttpRequest
 from router.wire.mask import Mask
+
+_TOKEN_HEADERS: Final = frozenset({"authorization", "x-amz-security-token"})
+"""Where credential chains put what must not come back."""
 
 MAX_HELD_FRAMES: Final = 64
 MAX_HELD_BYTES: Final = 256 * 1024
@@ -41,7 +47,21 @@ MAX_ERROR_BYTES: Final = 1024 * 1024
 DRAIN_SECONDS: Final = 1.0
 """How long to wait for the end of a body after its end mark, to give the connection back to the pool."""
 
+_SERVED: Final[Mapping[Endpoint, str]] = {
+    Endpoint.CHAT: "chat completions",
+    Endpoint.EMBEDDINGS: "embeddings",
+}
+
 T = TypeVar("T")
+
+Sign = Callable[[Provider, HttpRequest], Awaitable[HttpRequest]]
+"""Authorizes a request by the credential chain of its provider's cloud.
+
+Raises `UpstreamAuthError`, naming what was looked for, if the chain gives no credential.
+"""
+
+Read = Callable[[HttpResponse], AsyncGenerator[Event, None]]
+"""Makes events of the body of a 200."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,72 +99,86 @@ class Hold:
 
 
 class Dispatcher:
-    """Answers chat calls by calling providers. Lives as long as the application.
+    """Answers calls of models by calling providers. Lives as long as the application.
 
     `clock` gives Unix time in seconds, `random` numbers of [0, 1).
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (what dispatch takes from the world, each by name)
         self,
         transport: Transport,
         timeouts: Timeouts,
         limits: Limits,
         *,
+        sign: Sign,
         clock: Callable[[], float],
         random: Callable[[], float],
     ) -> None:
         self._transport = transport
         self._timeouts = timeouts
         self._limits = limits
+        self._sign = sign
         self._clock = clock
         self._random = random
 
-    async def chat(self, call: Call) -> AsyncGenerator[Event, None]:
+    def chat(self, call: Call) -> AsyncGenerator[Event, None]:
         """Answer a chat call: one `Body`, or `Batch`es. The terminal stage of the pipeline."""
-        request = self._request(call)
-        deployment = self._choose(call, request)
+        request = ChatRequest.parse(self._body(call), created=int(self._clock()))
+        if request.stream != call.is_stream:
+            msg = f"'stream' must be {'true' if call.is_stream else 'false'} for this method."
+            raise InvalidRequestError(msg, param="stream")
+        deployment = self._choose(call, request.model, Endpoint.CHAT)
         exchange = ADAPTERS[deployment.dialect](request, deployment)
+        read = partial(self._stream if call.is_stream else self._whole, call, exchange)
+        return self._events(call, exchange, read)
+
+    def embeddings(self, call: Call) -> AsyncGenerator[Event, None]:
+        """Answer a call for embeddings with one `Body`. The terminal stage of the pipeline."""
+        request = EmbeddingRequest.parse(self._body(call))
+        deployment = self._choose(call, request.model, Endpoint.EMBEDDINGS)
+        exchange = EMBEDDERS[deployment.dialect](request, deployment)
+        return self._events(call, exchange, partial(self._whole, call, exchange))
+
+    async def _events(
+        self, call: Call, exchange: UnaryExchange, read: Read
+    ) -> AsyncGenerator[Event, None]:
+        """Send what `exchange` made and yield what `read` makes of a 200, without our credentials."""
         call.record.dropped = exchange.dropped
         if call.is_strict and exchange.dropped:
             names = ", ".join(exchange.dropped)
-            msg = f"The model '{request.model}' cannot honour these parameters: {names}."
+            msg = f"The model '{call.record.model}' cannot honour these parameters: {names}."
             raise InvalidRequestError(msg, param=exchange.dropped[0])
-        mask = Mask(deployment.provider.secrets)
         try:
             async with (
                 self._send(call, exchange) as response,
-                aclosing(self._answer(call, exchange, response, mask)) as events,
+                aclosing(self._answer(call, exchange, response, read)) as events,
             ):
                 async for event in events:
-                    yield _masked(event, mask)
+                    yield _masked(event, call.record.mask)
         except TrunklineError as exc:
-            _mask_error(exc, mask)
+            _mask_error(exc, call.record.mask)
             raise
         finally:
             if call.record.failure:
-                _mask_error(call.record.failure, mask)
+                _mask_error(call.record.failure, call.record.mask)
 
-    def _request(self, call: Call) -> ChatRequest:
+    def _body(self, call: Call) -> bytes:
         body = call.body()
         if len(body) > self._limits.request:
             msg = f"The request body is larger than {self._limits.request} bytes."
             raise PayloadTooLargeError(msg)
-        request = ChatRequest.parse(body, created=int(self._clock()))
-        if request.stream != call.is_stream:
-            msg = f"'stream' must be {'true' if call.is_stream else 'false'} for this method."
-            raise InvalidRequestError(msg, param="stream")
-        return request
+        return body
 
-    def _choose(self, call: Call, request: ChatRequest) -> Deployment:
-        call.record.asked_model = request.model
+    def _choose(self, call: Call, name: str, endpoint: Endpoint) -> Deployment:
+        call.record.asked_model = name
         if call.snapshot.generation == 0:
             msg = "No model list could be loaded yet."
             raise NoDeploymentError(msg, retry_after=1.0)
-        model = call.snapshot.find(request.model)
+        model = call.snapshot.find(name)
         call.record.model = model.id
-        serving = [d for d in model.deployments if d.endpoint is Endpoint.CHAT]
+        serving = [d for d in model.deployments if d.endpoint is endpoint]
         if not serving:
-            msg = f"The model '{request.model}' does not serve chat completions."
+            msg = f"The model '{model.id}' does not serve {_SERVED[endpoint]}."
             raise InvalidRequestError(msg, param="model")
         deployment = in_order(serving, self._random)[0]
         call.record.deployment = deployment
@@ -154,14 +188,15 @@ class Dispatcher:
         return deployment
 
     @asynccontextmanager
-    async def _send(self, call: Call, exchange: Exchange) -> AsyncIterator[HttpResponse]:
+    async def _send(self, call: Call, exchange: UnaryExchange) -> AsyncIterator[HttpResponse]:
         record, timeouts = call.record, self._timeouts
         record.attempts += 1
         record.sent = perf_counter()
         # A unary answer's head comes when all is generated: only the whole call's deadline bounds it.
         wait = timeouts.first_token if call.is_stream else timeouts.total
         async with AsyncExitStack() as stack:
-            sending = self._transport.send(exchange.http, connect_timeout=timeouts.connect)
+            http = await self._signed(call, exchange.http, wait)
+            sending = self._transport.send(http, connect_timeout=timeouts.connect)
             response = await _within(
                 stack.enter_async_context(sending), _now() + wait, call, "answer"
             )
@@ -169,24 +204,37 @@ class Dispatcher:
             record.upstream_status = response.status
             yield response
 
+    async def _signed(self, call: Call, http: HttpRequest, wait: float) -> HttpRequest:
+        """Return the request with all its credentials, and note what must not come back."""
+        if call.record.deployment is None:
+            return http
+        provider = call.record.deployment.provider
+        added: dict[str, str] = {}
+        if provider.signer and provider.api_key is None:
+            unsigned = http.headers
+            http = await _within(self._sign(provider, http), _now() + wait, call, "credential")
+            added = {k: v for k, v in http.headers.items() if unsigned.get(k) != v}
+        tokens = (Secret(added[name].rpartition(" ")[2]) for name in _TOKEN_HEADERS & added.keys())
+        call.record.mask = Mask((*provider.secrets, *tokens))
+        return http
+
     async def _answer(
-        self, call: Call, exchange: Exchange, response: HttpResponse, mask: Mask
+        self, call: Call, exchange: UnaryExchange, response: HttpResponse, read: Read
     ) -> AsyncGenerator[Event, None]:
         is_json = response.headers.get("content-type", "").startswith("application/json")
         if response.status != 200:
             body = await self._words(call, response)
-            raise exchange.decode_error(response.status, response.headers, mask.in_bytes(body))
+            raise exchange.decode_error(response.status, response.headers, body)
         if call.is_stream and is_json:
             # Not a stream at all, whatever its status says: the words are in the body.
             body = await self._words(call, response)
-            raise exchange.decode_error(502, response.headers, mask.in_bytes(body))
-        read = self._stream if call.is_stream else self._whole
-        async with aclosing(read(call, exchange, response)) as events:
+            raise exchange.decode_error(502, response.headers, body)
+        async with aclosing(read(response)) as events:
             async for event in events:
                 yield event
 
     async def _words(self, call: Call, response: HttpResponse) -> bytes:
-        """Return the body of a failure, as far as it can be had; to be masked before anyone cuts it."""
+        """Return the body of a failure, as far as it can be had; masked before anyone cuts it."""
         until, body = _now() + self._timeouts.idle, b""
         # The status is known: what was read of the words before an answer breaks off is better than none.
         with suppress(UpstreamError):
@@ -196,10 +244,10 @@ class Dispatcher:
                     if not data:
                         break
                     body += data
-        return body[:MAX_ERROR_BYTES]
+        return call.record.mask.in_bytes(body[:MAX_ERROR_BYTES])
 
     async def _whole(
-        self, call: Call, exchange: Exchange, response: HttpResponse
+        self, call: Call, exchange: UnaryExchange, response: HttpResponse
     ) -> AsyncGenerator[Event, None]:
         reading = response.read(self._limits.answer)
         body = await _within(reading, call.deadline, call, "whole answer")

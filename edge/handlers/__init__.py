@@ -2,6 +2,7 @@
 
 from edge.handlers.base import BaseHandler, EdgeContext, NotFoundHandler
 from edge.handlers.chat import ChatHandler
+from edge.handlers.embeddings import EmbeddingsHandler
 from edge.handlers.forwarding import UnknownHandler
 from edge.handlers.models import ModelsHandler
 from edge.handlers.operations import HealthHandler, MetricsHandler, ReadyHandler
@@ -10,6 +11,7 @@ __all__ = [
     "BaseHandler",
     "ChatHandler",
     "EdgeContext",
+    "EmbeddingsHandler",
     "HealthHandler",
     "MetricsHandler",
     "ModelsHandler",

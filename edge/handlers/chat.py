@@ -11,11 +11,11 @@ import grpc
 
 from edge import sse
 from edge.handlers.base import EdgeContext
-from edge.handlers.forwarding import ForwardingHandler
-from edge.headers import call_metadata, find_media_fault, response_headers
+from edge.handlers.forwarding import PostingHandler
+from edge.headers import call_metadata, response_headers
 from edge.peek import wants_stream
-from edge.status import HttpFailure, refusal
-from trunkline.v1.forward_service_pb2 import ForwardRequest, ForwardStreamRequest
+from edge.status import HttpFailure
+from trunkline.v1.forward_service_pb2 import ForwardStreamRequest
 
 _STREAM_HEADERS = (
     ("content-type", "text/event-stream; charset=utf-8"),
@@ -25,28 +25,18 @@ _STREAM_HEADERS = (
 )
 
 
-class ChatHandler(ForwardingHandler):
+class ChatHandler(PostingHandler):
     """Chat completions, whole or as server-sent events."""
 
     def initialize(self, context: EdgeContext, route: str, methods: frozenset[str]) -> None:
         super().initialize(context, route, methods)
-        self.body_limit = context.config.max_body_bytes
         self._is_done = False
-
-    def find_refusal(self) -> HttpFailure | None:
-        is_wanted = self.request.method in self.methods
-        fault = find_media_fault(self.request.headers) if is_wanted else None
-        if fault is not None:
-            return refusal("UNSUPPORTED_MEDIA_TYPE", fault)
-        return super().find_refusal()
 
     async def answer(self) -> None:
         if wants_stream(self._body):
             await self._stream()
         else:
-            await self.forward(
-                ForwardRequest(method="POST", path=self.request.path, body=self.take_body())
-            )
+            await super().answer()
 
     async def fail(self, failure: HttpFailure) -> None:
         if not self.is_committed:

@@ -1,7 +1,13 @@
 """What the endpoints share that the router answers: metadata, deadline, the unary RPC."""
 
-from edge.handlers.base import DISCARD_BYTES, BaseHandler, nothing_at
-from edge.headers import call_metadata, call_timeout, is_printable, response_headers
+from edge.handlers.base import DISCARD_BYTES, BaseHandler, EdgeContext, nothing_at
+from edge.headers import (
+    call_metadata,
+    call_timeout,
+    find_media_fault,
+    is_printable,
+    response_headers,
+)
 from edge.status import HttpFailure, refusal
 from trunkline.v1.forward_service_pb2 import ForwardRequest
 
@@ -39,6 +45,26 @@ class ForwardingHandler(BaseHandler):
         kind = response.content_type
         self.set_header("content-type", kind if is_printable(kind) else "application/json")
         await self.end(response.body)
+
+
+class PostingHandler(ForwardingHandler):
+    """A request with a body of JSON; answered with one, unless a subclass does otherwise."""
+
+    def initialize(self, context: EdgeContext, route: str, methods: frozenset[str]) -> None:
+        super().initialize(context, route, methods)
+        self.body_limit = context.config.max_body_bytes
+
+    def find_refusal(self) -> HttpFailure | None:
+        is_wanted = self.request.method in self.methods
+        fault = find_media_fault(self.request.headers) if is_wanted else None
+        if fault is not None:
+            return refusal("UNSUPPORTED_MEDIA_TYPE", fault)
+        return super().find_refusal()
+
+    async def answer(self) -> None:
+        await self.forward(
+            ForwardRequest(method="POST", path=self.request.path, body=self.take_body())
+        )
 
 
 class UnknownHandler(ForwardingHandler):

@@ -8,7 +8,8 @@ the `base_url` that it documents for OpenAI's SDK, so the rest is `/chat/complet
 `/groq/chat/completions` → `https://api.groq.com/openai/v1/chat/completions`. It is the bare origin, with
 the version in the rest (`/v1/chat/completions`), for OpenAI and Anthropic, for vendors with a native API
 beside the compatible one (Cohere, Gemini), and for local servers, at their default port.
-Vendors without a fixed address (Azure, Databricks, Cloudflare, Snowflake) need `…__BASE_URL`.
+Vendors without a fixed address (Azure, Databricks, Cloudflare, Snowflake) need `…__BASE_URL`; Bedrock's is
+its region's, Azure's also that of `AZURE_OPENAI_ENDPOINT`.
 
 Key variables are those that the vendor's own SDK reads or its documentation exports.
 
@@ -25,7 +26,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
-from router.values import NO_HEADERS
+from router.values import NO_HEADERS, Dialect, Signer
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,17 +34,34 @@ class Preset:
     """One vendor. `key_variable` None: a local server, no key needed.
 
     `volunteers_usage`: its streams state usage unasked, so it is neither asked for nor taken out.
+    `key_header`: takes the bare key instead of the dialect's own header. `signer`: authorizes requests
+    where there is no key. `dialect`: its own, where the path's end would tell another. `base_url` empty: it
+    differs by customer, and must be configured. `base_url_variables`: variables of the vendor's own SDK
+    that tell it, the first that is set counts, with the address that `{}` is filled into.
     """
 
     base_url: str
     key_variable: str | None
     volunteers_usage: bool = False
     headers: Mapping[str, str] = field(default_factory=lambda: NO_HEADERS)
+    key_header: str | None = None
+    signer: Signer | None = None
+    dialect: Dialect | None = None
+    base_url_variables: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
 def _volunteer(base_url: str, key_variable: str) -> Preset:
     return Preset(base_url, key_variable, volunteers_usage=True)
 
+
+def _told_by(address: str, *variables: str) -> Mapping[str, str]:
+    return MappingProxyType(dict.fromkeys(variables, address))
+
+
+_BEDROCK: Final = "https://bedrock-runtime.{}.amazonaws.com"
+
+VERTEX_GLOBAL: Final = "https://aiplatform.googleapis.com"
+"""Serves the location `global`; a path that names another is called there (`routing/providers.py`)."""
 
 PRESETS: Final[Mapping[str, Preset]] = MappingProxyType(
     {
@@ -54,6 +72,22 @@ PRESETS: Final[Mapping[str, Preset]] = MappingProxyType(
         "anthropic": Preset("https://api.anthropic.com", "ANTHROPIC_API_KEY"),
         "cohere": Preset("https://api.cohere.com", "CO_API_KEY"),
         "gemini": Preset("https://generativelanguage.googleapis.com", "GEMINI_API_KEY"),
+        "voyage": Preset("https://api.voyageai.com", "VOYAGE_API_KEY", dialect=Dialect.VOYAGE),
+        "vertex": Preset(VERTEX_GLOBAL, None, key_header="x-goog-api-key", signer=Signer.GOOGLE),
+        # clouds: a key, or the cloud's own credential chain
+        "azure": Preset(
+            "",
+            "AZURE_OPENAI_API_KEY",
+            key_header="api-key",
+            signer=Signer.ENTRA,
+            base_url_variables=_told_by("{}", "AZURE_OPENAI_ENDPOINT"),
+        ),
+        "bedrock": Preset(
+            "",
+            "AWS_BEARER_TOKEN_BEDROCK",
+            signer=Signer.AWS,
+            base_url_variables=_told_by(_BEDROCK, "AWS_REGION", "AWS_DEFAULT_REGION"),
+        ),
         # bases of the OpenAI-compatible API
         "avian": Preset("https://api.avian.io/v1", "AVIAN_API_KEY"),
         "baseten": _volunteer("https://inference.baseten.co/v1", "BASETEN_API_KEY"),

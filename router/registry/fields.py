@@ -108,10 +108,15 @@ def handle(row: Row) -> str:
     return value
 
 
-def price(row: Row) -> Price | None:
-    """Return the price; None if either half is not stated, since half a cost would be a wrong one."""
+def price(row: Row, *, has_completions: bool = True) -> Price | None:
+    """Return the price; None if either half is not stated, since half a cost would be a wrong one.
+
+    What generates nothing (`has_completions` false) has a whole price in that of the prompt.
+    """
     prompt = _dollars(row, "prompt_price_1k")
     completion = _dollars(row, "completion_price_1k")
+    if completion is None and not has_completions:
+        completion = Decimal(0)
     return None if prompt is None or completion is None else Price(prompt, completion)
 
 

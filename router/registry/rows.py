@@ -11,7 +11,7 @@ from router.registry import fields
 from router.registry.fields import Row, RowError
 from router.registry.scan import rows_of
 from router.routing.handle import HandleError, language_of, parse
-from router.routing.providers import resolve
+from router.routing.providers import at_location, resolve
 from router.routing.snapshot import SetAside
 from router.values import Deployment, Dialect, Endpoint, Provider
 
@@ -103,6 +103,7 @@ class _Resolver:
             provider = resolve(handle.provider, self._config)
             self._providers[handle.provider] = provider
         dialect, endpoint = language_of(handle.path, provider.dialect)
+        provider = at_location(provider, handle.path)
         return _Target(provider, dialect, endpoint, text if provider.whole_handle else handle.path)
 
 
@@ -138,7 +139,7 @@ def _deployment(model: str, row: Row, target: _Target) -> Deployment:
         dialect=target.dialect,
         endpoint=target.endpoint,
         path=target.path,
-        price=fields.price(row),
+        price=fields.price(row, has_completions=target.endpoint is Endpoint.CHAT),
         weight=fields.weight(row),
         priority=fields.whole(row, "priority", -fields.MAX_INT32, fields.MAX_INT32) or 0,
         context_window=fields.whole(row, "context_window", 1, fields.MAX_INT64),

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 
+from router.providers.dialects import SPOKEN
 from router.values import Dialect, Endpoint
 
 
@@ -45,21 +46,27 @@ def parse(text: str) -> Handle:
 
 @dataclass(frozen=True, slots=True)
 class _Ending:
-    """A way for a path to end, and what it tells. `dialect` None: known, but not spoken yet."""
+    """A way for a path to end, and what it tells; `within`: what the path must have in it besides."""
 
     suffix: str
-    name: str
-    dialect: Dialect | None
+    dialect: Dialect
     endpoint: Endpoint = Endpoint.CHAT
+    within: str = ""
 
 
 _ENDINGS = (
-    _Ending("/chat/completions", "openai", Dialect.OPENAI),
-    _Ending("/messages", "anthropic", Dialect.ANTHROPIC),
-    _Ending("/embeddings", "openai", Dialect.OPENAI, Endpoint.EMBEDDINGS),
-    _Ending(":generateContent", "gemini", None),
-    _Ending("/converse", "bedrock", None),
-    _Ending("/v2/chat", "cohere", None),
+    _Ending("/chat/completions", Dialect.OPENAI),
+    _Ending("/messages", Dialect.ANTHROPIC),
+    _Ending(":generateContent", Dialect.GEMINI),
+    _Ending(":rawPredict", Dialect.ANTHROPIC, within="/publishers/anthropic/"),
+    _Ending("/converse", Dialect.BEDROCK),
+    _Ending("/v2/chat", Dialect.COHERE),
+    _Ending("/embeddings", Dialect.OPENAI, Endpoint.EMBEDDINGS),
+    _Ending("/v2/embed", Dialect.COHERE, Endpoint.EMBEDDINGS),
+    _Ending(":embedContent", Dialect.GEMINI, Endpoint.EMBEDDINGS),
+    _Ending(":batchEmbedContents", Dialect.GEMINI, Endpoint.EMBEDDINGS),
+    _Ending("/invoke", Dialect.BEDROCK, Endpoint.EMBEDDINGS, within="titan-embed"),
+    _Ending("/invoke", Dialect.BEDROCK, Endpoint.EMBEDDINGS, within="cohere.embed"),
 )
 
 
@@ -67,18 +74,19 @@ def language_of(path: str, configured: Dialect | None) -> tuple[Dialect, Endpoin
     """Return the dialect and the endpoint that `path` names; a configured dialect decides alone.
 
     Raises:
-        HandleError: if the dialect is unknown or not spoken yet.
+        HandleError: if the dialect is unknown, or not spoken at that endpoint.
 
     """
     bare = path.partition("?")[0]
-    ending = next((e for e in _ENDINGS if bare.endswith(e.suffix)), None)
-    if configured is not None:
-        return configured, ending.endpoint if ending else Endpoint.CHAT
-    if ending is None:
-        known = ", ".join(f"…{e.suffix}" for e in _ENDINGS if e.dialect)
+    found = (e for e in _ENDINGS if bare.endswith(e.suffix) and e.within in bare)
+    ending = next(found, None)
+    if ending is None and configured is None:
+        known = ", ".join(dict.fromkeys(f"…{e.suffix}" for e in _ENDINGS))
         msg = f"the path's end tells no known dialect (known: {known}); set …__DIALECT"
         raise HandleError(msg)
-    if ending.dialect is None:
-        msg = f"dialect '{ending.name}' is not supported"
+    endpoint = ending.endpoint if ending else Endpoint.CHAT
+    dialect = configured or (ending.dialect if ending else Dialect.OPENAI)
+    if dialect not in SPOKEN[endpoint]:
+        msg = f"dialect '{dialect}' is not supported for {endpoint}"
         raise HandleError(msg)
-    return ending.dialect, ending.endpoint
+    return dialect, endpoint

@@ -4,15 +4,18 @@ Precedence, for address and key each: the provider's own setting, then `UPSTREAM
 """
 
 import re
+from dataclasses import replace
 from typing import Final
 
 from router.config import ProvidersConfig, ProviderSettings
-from router.providers.presets import PRESETS
+from router.providers.presets import PRESETS, VERTEX_GLOBAL
 from router.routing.handle import HandleError
 from router.values import Provider, Secret
 
 BUILT_IN_SCHEME: Final = "demo:"
 """Of addresses that no network is needed for."""
+
+_LOCATION = re.compile(r"/locations/([a-z0-9-]+)/")
 
 
 def variable_name(provider: str) -> str:
@@ -32,7 +35,8 @@ def resolve(name: str, config: ProvidersConfig) -> Provider:
     # What is built in is nowhere else: one base for all is not meant for it.
     is_built_in = preset is not None and preset.base_url.startswith(BUILT_IN_SCHEME)
     upstream = None if is_built_in else config.upstream_base_url
-    base_url = own.base_url or upstream or (preset and preset.base_url)
+    told = config.preset_base_urls.get(name.lower())
+    base_url = own.base_url or upstream or told or (preset and preset.base_url)
     if not base_url:
         variable = f"TRUNKLINE_PROVIDERS__{variable_name(name)}__BASE_URL"
         msg = f"provider '{name}' has no base URL: set {variable}"
@@ -44,11 +48,27 @@ def resolve(name: str, config: ProvidersConfig) -> Provider:
         api_key=api_key,
         secrets=(*([api_key] if api_key else []), *map(Secret, own.headers.values())),
         key_variable=preset.key_variable if preset else None,
-        dialect=own.dialect,
+        dialect=own.dialect or (preset.dialect if preset else None),
         headers={**(preset.headers if preset else {}), **own.headers},
         volunteers_usage=bool(preset and preset.volunteers_usage),
         whole_handle=own.base_url is None and upstream is not None,
+        key_header=preset.key_header if preset else None,
+        signer=preset.signer if preset else None,
     )
+
+
+def at_location(provider: Provider, path: str) -> Provider:
+    """Return `provider` at the address that serves the location in `path`; one that is configured stays.
+
+    Vertex AI has an address for each region, and others for the multi-regions `us` and `eu`. Source:
+    https://cloud.google.com/vertex-ai/generative-ai/docs/learn/locations.
+    """
+    found = _LOCATION.search(path)
+    if found is None or found[1] == "global" or provider.base_url != VERTEX_GLOBAL:
+        return provider
+    location = found[1]
+    host = f"{location}-aiplatform" if "-" in location else f"aiplatform.{location}.rep"
+    return replace(provider, base_url=f"https://{host}.googleapis.com")
 
 
 def _preset_key(name: str, config: ProvidersConfig) -> Secret | None:

@@ -8,7 +8,7 @@ from router.values import Deployment
 def missing_key(deployment: Deployment) -> str | None:
     """Return the name of the variable that a deployment's key is missing from; None if it can be called."""
     provider = deployment.provider
-    return provider.key_variable if provider.api_key is None else None
+    return provider.key_variable if provider.api_key is None and provider.signer is None else None
 
 
 def in_order(

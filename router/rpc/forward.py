@@ -23,6 +23,7 @@ _MODEL_PREFIX = "/v1/models/"
 _ROUTES = {
     "/v1/models": ("GET", Operation.LIST_MODELS),
     "/v1/chat/completions": ("POST", Operation.CHAT),
+    "/v1/embeddings": ("POST", Operation.EMBEDDINGS),
 }
 
 

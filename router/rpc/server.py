@@ -10,6 +10,7 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 from router.pipeline.authenticate import Authenticate
 from router.rpc.chat import ChatService
 from router.rpc.door import Door
+from router.rpc.embeddings import EmbeddingService
 from router.rpc.forward import ForwardService
 from router.rpc.health import NOT_SERVING, SERVING, HealthService
 from router.rpc.models import ModelService
@@ -18,6 +19,8 @@ from router.rpc.status import MAX_METADATA_BYTES
 from trunkline.v1 import (
     chat_service_pb2,
     chat_service_pb2_grpc,
+    embedding_service_pb2,
+    embedding_service_pb2_grpc,
     forward_service_pb2,
     forward_service_pb2_grpc,
     model_service_pb2,
@@ -27,6 +30,7 @@ from trunkline.v1 import (
 
 _NAMES: Final = (
     chat_service_pb2.DESCRIPTOR.services_by_name["ChatService"].full_name,
+    embedding_service_pb2.DESCRIPTOR.services_by_name["EmbeddingService"].full_name,
     model_service_pb2.DESCRIPTOR.services_by_name["ModelService"].full_name,
     forward_service_pb2.DESCRIPTOR.services_by_name["ForwardService"].full_name,
 )
@@ -58,6 +62,9 @@ class RpcServer:
         )
         self.health = HealthService(status)
         chat_service_pb2_grpc.add_ChatServiceServicer_to_server(ChatService(door), self.server)
+        embedding_service_pb2_grpc.add_EmbeddingServiceServicer_to_server(
+            EmbeddingService(door), self.server
+        )
         model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(door), self.server)
         forward_service_pb2_grpc.add_ForwardServiceServicer_to_server(
             ForwardService(door), self.server

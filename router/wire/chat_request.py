@@ -12,7 +12,8 @@ from typing import Any, Self
 import msgspec
 
 from router.errors import InvalidRequestError
-from router.wire import jsontext
+from router.wire import jsontext, request_body
+from router.wire.request_body import Edit
 
 
 class _Object(msgspec.Struct):
@@ -54,17 +55,12 @@ class ChatRequest:
 
         """
         if not body.isascii():
-            _decode(body)
+            request_body.decoded(body)
         try:
             peek = _PEEK.decode(body)
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
             peek = _peek_slowly(body)
-        try:
-            _refuse_duplicates(body)
-        except jsontext.MalformedJsonError as exc:
-            raise _malformed(exc) from exc
-        except RecursionError as exc:
-            raise _malformed(jsontext.MalformedJsonError("nested too deeply")) from exc
+        request_body.refuse_duplicates(body, ("model", "stream"))
         options = peek.stream_options
         return cls(
             body=body,
@@ -101,13 +97,13 @@ class ChatRequest:
         try:
             return self._edited_slowly(model, ask_usage=ask_usage)
         except jsontext.MalformedJsonError as exc:
-            raise _malformed(exc) from exc
+            raise request_body.malformed(exc) from exc
         except RecursionError as exc:
-            raise _malformed(jsontext.MalformedJsonError("nested too deeply")) from exc
+            raise request_body.malformed(jsontext.MalformedJsonError("nested too deeply")) from exc
 
     def _edited_slowly(self, model: str, *, ask_usage: bool) -> bytes:
         text = self.body.decode()
-        edits: list[tuple[int, int, str]] = []
+        edits: list[Edit] = []
         options_seen = False
         for member in jsontext.members(text):
             if member.key == "model" and model != self.model:
@@ -118,15 +114,13 @@ class ChatRequest:
         if ask_usage and not options_seen:
             start = text.index("{") + 1
             edits.append((start, start, _ASK))
-        for start, end, new in sorted(edits, reverse=True):
-            text = text[:start] + new + text[end:]
-        return text.encode()
+        return request_body.edited(text, edits)
 
 
 _ASK = '"stream_options":{"include_usage":true},'
 
 
-def _ask_usage(options: str, offset: int) -> list[tuple[int, int, str]]:
+def _ask_usage(options: str, offset: int) -> list[Edit]:
     """Return the edits that make `options`, a JSON value, ask for usage.
 
     A value that is neither an object nor null is left for the provider to refuse.
@@ -142,27 +136,16 @@ def _ask_usage(options: str, offset: int) -> list[tuple[int, int, str]]:
     return [(offset + 1, offset + 1, '"include_usage":true' + ("," if inner else ""))]
 
 
-def _decode(body: bytes) -> str:
-    try:
-        return jsontext.decode_utf8(body)
-    except jsontext.MalformedJsonError as exc:
-        raise _malformed(exc) from exc
-
-
-def _malformed(exc: jsontext.MalformedJsonError) -> InvalidRequestError:
-    return InvalidRequestError(f"We could not parse the JSON body of your request: {exc}.")
-
-
 def _peek_slowly(body: bytes) -> _Peek:
     """Read a body that the fast scanner refused: say what is wrong, or accept what is only unusual."""
     try:
         jsontext.check_slowly(body)
     except jsontext.MalformedJsonError as exc:
-        raise _malformed(exc) from exc
+        raise request_body.malformed(exc) from exc
     try:
         value = json.loads(body, parse_int=float)
     except RecursionError as exc:
-        raise _malformed(jsontext.MalformedJsonError("nested too deeply")) from exc
+        raise request_body.malformed(jsontext.MalformedJsonError("nested too deeply")) from exc
     if not isinstance(value, dict):
         msg = "The request body must be a JSON object."
         raise InvalidRequestError(msg)
@@ -183,18 +166,3 @@ _SHAPE = (
     ("messages", _is_list_of_objects, "a list of objects"),
     ("stream", lambda value: value is None or isinstance(value, bool), "a boolean or null"),
 )
-
-
-def _refuse_duplicates(body: bytes) -> None:
-    """Refuse two spellings of `model` or `stream`: whoever reads the other one is fooled.
-
-    A body in which each name occurs once at most and no key can be spelt with escapes needs no walk.
-    """
-    if body.count(b'"model"') == 1 and body.count(b'"stream"') <= 1 and b"\\u" not in body:
-        return
-    seen: set[str] = set()
-    for member in jsontext.members(body.decode()):
-        if member.key in ("model", "stream") and member.key in seen:
-            msg = f"The request body names '{member.key}' twice."
-            raise InvalidRequestError(msg, param=member.key)
-        seen.add(member.key)

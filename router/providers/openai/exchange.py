@@ -6,7 +6,7 @@ from router.errors import UpstreamError, UpstreamUnavailableError
 from router.providers.adapter import Completion
 from router.providers.openai import errors, peek
 from router.providers.openai.stream import OpenAIStreamDecoder
-from router.values import Deployment
+from router.values import Deployment, Provider
 from router.wire.chat_request import ChatRequest
 from router.wire.http import HttpRequest
 from router.wire.jsontext import MalformedJsonError
@@ -20,14 +20,13 @@ class OpenAIExchange:
     def __init__(self, request: ChatRequest, deployment: Deployment) -> None:
         ask_usage = request.stream and not deployment.provider.volunteers_usage
         self._hides_usage = ask_usage and not request.include_usage
-        key = deployment.provider.api_key
         self.http = HttpRequest(
             method="POST",
             url=deployment.url,
             headers={
                 "content-type": "application/json",
                 "accept": "text/event-stream" if request.stream else "application/json",
-                **({"authorization": f"Bearer {key.reveal()}"} if key else {}),
+                **_credential(deployment.provider),
                 **deployment.provider.headers,
             },
             body=request.edited(model=deployment.upstream_model, ask_usage=ask_usage),
@@ -49,3 +48,13 @@ class OpenAIExchange:
     def stream_decoder(self) -> OpenAIStreamDecoder:
         """See `Exchange.stream_decoder`."""
         return OpenAIStreamDecoder(hides_usage=self._hides_usage)
+
+
+def _credential(provider: Provider) -> dict[str, str]:
+    """Return the header that carries the key: bare in the provider's own, else as a bearer token."""
+    if provider.api_key is None:
+        return {}
+    key = provider.api_key.reveal()
+    if provider.key_header:
+        return {provider.key_header.lower(): key}
+    return {"authorization": f"Bearer {key}"}

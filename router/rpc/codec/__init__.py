@@ -7,7 +7,8 @@ Primitives::
     Shape     how a value becomes a message and a message a value; nearly all are tables of fields
 
 `members.py` cuts and joins text, `kinds.py` reads and writes plain values, `shapes.py` and `oneof.py` are the
-engine, `chat.py` holds the tables of the chat messages, `models.py` the model list (that way only).
+engine, `chat.py` and `embeddings.py` hold the tables of their messages, `models.py` the model list (that way
+only).
 
 What a round trip JSON → message → JSON keeps: everything, by these rules.
 
@@ -34,6 +35,12 @@ from router.rpc.codec.chat import (
     params_from_json,
     params_to_json,
 )
+from router.rpc.codec.embeddings import (
+    embedding_params_from_json,
+    embedding_params_to_json,
+    embeddings_from_json,
+    embeddings_to_json,
+)
 from router.rpc.codec.models import (
     DEFAULT_PAGE_SIZE,
     MAX_PAGE_SIZE,
@@ -49,6 +56,10 @@ __all__ = [
     "chunk_to_json",
     "completion_from_json",
     "completion_to_json",
+    "embedding_params_from_json",
+    "embedding_params_to_json",
+    "embeddings_from_json",
+    "embeddings_to_json",
     "list_models_response",
     "model_message",
     "params_from_json",

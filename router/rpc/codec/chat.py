@@ -5,40 +5,22 @@ Source of the JSON: https://platform.openai.com/docs/api-reference/chat
 
 from typing import Final
 
-import msgspec
-from google.protobuf.message import Message
-
-from router.errors import InvalidRequestError, UpstreamUnavailableError
-from router.rpc.codec import kinds, members
-from router.rpc.codec.kinds import ANY_JSON, FieldError, MisfitError
+from router.errors import InvalidRequestError
+from router.rpc.codec import members
+from router.rpc.codec.kinds import FieldError
 from router.rpc.codec.oneof import Bare, OneOf
-from router.rpc.codec.shapes import (
-    Constant,
-    Field,
-    Nested,
-    Repeated,
-    Scalar,
-    Table,
-    Texts,
-    table,
-)
+from router.rpc.codec.outermost import TOO_DEEP, read_answer, refused, written
+from router.rpc.codec.scalars import ANY_TEXT, BOOLEAN, DOUBLE, INT32, INT64, OBJECT_TEXT, STRING
+from router.rpc.codec.shapes import Constant, Field, Nested, Repeated, Table, Texts, table
 from router.wire import jsontext
 from trunkline.v1 import chat_service_pb2 as pb
-
-_INT32: Final = Scalar(kinds.integer(32), kinds.write_integer)
-_INT64: Final = Scalar(kinds.integer(64), kinds.write_integer)
-_DOUBLE: Final = Scalar(kinds.read_double, kinds.write_double)
-_BOOLEAN: Final = Scalar(kinds.read_boolean, kinds.write_boolean)
-_STRING: Final = Scalar(kinds.read_string, msgspec.json.encode)
-_OBJECT_TEXT: Final = Scalar(kinds.json_text(b"{"), kinds.write_json_text(b"{"))
-_ANY_TEXT: Final = Scalar(kinds.json_text(ANY_JSON), kinds.write_json_text(ANY_JSON))
 
 _EMPTY: Final = b'""'
 _FUNCTION: Final = b'"function"'
 
 _IMAGE_URL: Final = table(
-    Field("url", "url", _STRING, absent=_EMPTY, needed=True),
-    Field("detail", "detail", _STRING),
+    Field("url", "url", STRING, absent=_EMPTY, needed=True),
+    Field("detail", "detail", STRING),
 )
 
 _CONTENT_PART: Final = OneOf(
@@ -46,146 +28,146 @@ _CONTENT_PART: Final = OneOf(
     {
         "text": table(
             Field("type", "", Constant(b'"text"'), absent=b'"text"', needed=True),
-            Field("text", "text", _STRING, needed=True),
+            Field("text", "text", STRING, needed=True),
         ),
         "image_url": table(
             Field("type", "", Constant(b'"image_url"'), absent=b'"image_url"', needed=True),
             Field("image_url", "image_url", Nested(_IMAGE_URL), needed=True),
         ),
-        "part_json": Bare("part_json", _OBJECT_TEXT),
+        "part_json": Bare("part_json", OBJECT_TEXT),
     },
 )
 
 _FUNCTION_CALL: Final = table(
-    Field("name", "name", _STRING),
-    Field("arguments", "arguments_json", _STRING, absent=_EMPTY),
+    Field("name", "name", STRING),
+    Field("arguments", "arguments_json", STRING, absent=_EMPTY),
 )
 
 _TOOL_CALL: Final = table(
-    Field("id", "id", _STRING),
-    Field("type", "type", _STRING, absent=_FUNCTION, when="function"),
+    Field("id", "id", STRING),
+    Field("type", "type", STRING, absent=_FUNCTION, when="function"),
     Field("function", "function", Nested(_FUNCTION_CALL)),
 )
 
 _MESSAGE: Final = table(
-    Field("role", "role", _STRING),
+    Field("role", "role", STRING),
     Field("content", "parts", Repeated(_CONTENT_PART), absent=b"null"),
-    Field("content", "content", _STRING, absent=b"null"),
-    Field("name", "name", _STRING),
+    Field("content", "content", STRING, absent=b"null"),
+    Field("name", "name", STRING),
     Field("tool_calls", "tool_calls", Repeated(_TOOL_CALL)),
-    Field("tool_call_id", "tool_call_id", _STRING),
-    Field("refusal", "refusal", _STRING),
-    Field("reasoning_content", "reasoning_content", _STRING),
+    Field("tool_call_id", "tool_call_id", STRING),
+    Field("refusal", "refusal", STRING),
+    Field("reasoning_content", "reasoning_content", STRING),
 )
 
 _FUNCTION_DEFINITION: Final = table(
-    Field("name", "name", _STRING),
-    Field("description", "description", _STRING),
-    Field("parameters", "parameters_json", _OBJECT_TEXT),
-    Field("strict", "strict", _BOOLEAN),
+    Field("name", "name", STRING),
+    Field("description", "description", STRING),
+    Field("parameters", "parameters_json", OBJECT_TEXT),
+    Field("strict", "strict", BOOLEAN),
 )
 
 _TOOL: Final = table(
-    Field("type", "type", _STRING, absent=_FUNCTION, when="function"),
+    Field("type", "type", STRING, absent=_FUNCTION, when="function"),
     Field("function", "function", Nested(_FUNCTION_DEFINITION)),
 )
 
 _TOOL_CHOICE: Final = OneOf(
     "choice",
     {
-        "mode": Bare("mode", _STRING),
+        "mode": Bare("mode", STRING),
         "function": table(
             Field("type", "", Constant(_FUNCTION), absent=_FUNCTION, needed=True),
-            Field("function.name", "function", _STRING, needed=True),
+            Field("function.name", "function", STRING, needed=True),
             strict=True,
         ),
-        "choice_json": Bare("choice_json", _ANY_TEXT),
+        "choice_json": Bare("choice_json", ANY_TEXT),
     },
 )
 
 _RESPONSE_FORMAT: Final = table(
-    Field("type", "type", _STRING),
-    Field("json_schema.name", "name", _STRING),
-    Field("json_schema.description", "description", _STRING),
-    Field("json_schema.schema", "response_schema_json", _OBJECT_TEXT),
-    Field("json_schema.strict", "strict", _BOOLEAN),
+    Field("type", "type", STRING),
+    Field("json_schema.name", "name", STRING),
+    Field("json_schema.description", "description", STRING),
+    Field("json_schema.schema", "response_schema_json", OBJECT_TEXT),
+    Field("json_schema.strict", "strict", BOOLEAN),
 )
 
-_STREAM_OPTIONS: Final = table(Field("include_usage", "include_usage", _BOOLEAN))
+_STREAM_OPTIONS: Final = table(Field("include_usage", "include_usage", BOOLEAN))
 
 PARAMS: Final = table(
-    Field("model", "model", _STRING),
+    Field("model", "model", STRING),
     Field("messages", "messages", Repeated(_MESSAGE)),
-    Field("max_completion_tokens", "max_completion_tokens", _INT64),
-    Field("max_tokens", "max_tokens", _INT64),
-    Field("temperature", "temperature", _DOUBLE),
-    Field("top_p", "top_p", _DOUBLE),
-    Field("n", "n", _INT32),
-    Field("stop", "stop", Texts(_STRING)),
-    Field("presence_penalty", "presence_penalty", _DOUBLE),
-    Field("frequency_penalty", "frequency_penalty", _DOUBLE),
-    Field("seed", "seed", _INT64),
-    Field("logprobs", "logprobs", _BOOLEAN),
-    Field("top_logprobs", "top_logprobs", _INT32),
+    Field("max_completion_tokens", "max_completion_tokens", INT64),
+    Field("max_tokens", "max_tokens", INT64),
+    Field("temperature", "temperature", DOUBLE),
+    Field("top_p", "top_p", DOUBLE),
+    Field("n", "n", INT32),
+    Field("stop", "stop", Texts(STRING)),
+    Field("presence_penalty", "presence_penalty", DOUBLE),
+    Field("frequency_penalty", "frequency_penalty", DOUBLE),
+    Field("seed", "seed", INT64),
+    Field("logprobs", "logprobs", BOOLEAN),
+    Field("top_logprobs", "top_logprobs", INT32),
     Field("tools", "tools", Repeated(_TOOL)),
     Field("tool_choice", "tool_choice", Nested(_TOOL_CHOICE)),
-    Field("parallel_tool_calls", "parallel_tool_calls", _BOOLEAN),
+    Field("parallel_tool_calls", "parallel_tool_calls", BOOLEAN),
     Field("response_format", "response_format", Nested(_RESPONSE_FORMAT)),
-    Field("reasoning_effort", "reasoning_effort", _STRING),
-    Field("service_tier", "service_tier", _STRING),
-    Field("user", "user", _STRING),
+    Field("reasoning_effort", "reasoning_effort", STRING),
+    Field("service_tier", "service_tier", STRING),
+    Field("user", "user", STRING),
     Field("stream_options", "stream_options", Nested(_STREAM_OPTIONS)),
 )
 
 _USAGE: Final = table(
-    Field("prompt_tokens", "prompt_tokens", _INT64, absent=b"0", needed=True),
-    Field("completion_tokens", "completion_tokens", _INT64, absent=b"0", needed=True),
-    Field("total_tokens", "total_tokens", _INT64, absent=b"0"),
-    Field("prompt_tokens_details.cached_tokens", "cached_tokens", _INT64),
-    Field("completion_tokens_details.reasoning_tokens", "reasoning_tokens", _INT64),
+    Field("prompt_tokens", "prompt_tokens", INT64, absent=b"0", needed=True),
+    Field("completion_tokens", "completion_tokens", INT64, absent=b"0", needed=True),
+    Field("total_tokens", "total_tokens", INT64, absent=b"0"),
+    Field("prompt_tokens_details.cached_tokens", "cached_tokens", INT64),
+    Field("completion_tokens_details.reasoning_tokens", "reasoning_tokens", INT64),
 )
 
 _CHOICE: Final = table(
-    Field("index", "index", _INT32, absent=b"0"),
+    Field("index", "index", INT32, absent=b"0"),
     Field("message", "message", Nested(_MESSAGE)),
-    Field("finish_reason", "finish_reason", _STRING, absent=b"null"),
-    Field("logprobs", "logprobs_json", _OBJECT_TEXT),
+    Field("finish_reason", "finish_reason", STRING, absent=b"null"),
+    Field("logprobs", "logprobs_json", OBJECT_TEXT),
 )
 
 _TOOL_CALL_DELTA: Final = table(
-    Field("index", "index", _INT32, absent=b"0"),
-    Field("id", "id", _STRING),
-    Field("type", "type", _STRING),
-    Field("function.name", "name", _STRING),
-    Field("function.arguments", "arguments_json", _STRING),
+    Field("index", "index", INT32, absent=b"0"),
+    Field("id", "id", STRING),
+    Field("type", "type", STRING),
+    Field("function.name", "name", STRING),
+    Field("function.arguments", "arguments_json", STRING),
 )
 
 _DELTA: Final = table(
-    Field("role", "role", _STRING),
-    Field("content", "content", _STRING),
+    Field("role", "role", STRING),
+    Field("content", "content", STRING),
     Field("tool_calls", "tool_calls", Repeated(_TOOL_CALL_DELTA)),
-    Field("refusal", "refusal", _STRING),
-    Field("reasoning_content", "reasoning_content", _STRING),
+    Field("refusal", "refusal", STRING),
+    Field("reasoning_content", "reasoning_content", STRING),
 )
 
 _CHUNK_CHOICE: Final = table(
-    Field("index", "index", _INT32, absent=b"0"),
+    Field("index", "index", INT32, absent=b"0"),
     Field("delta", "delta", Nested(_DELTA)),
-    Field("finish_reason", "finish_reason", _STRING, absent=b"null"),
-    Field("logprobs", "logprobs_json", _OBJECT_TEXT),
+    Field("finish_reason", "finish_reason", STRING, absent=b"null"),
+    Field("logprobs", "logprobs_json", OBJECT_TEXT),
 )
 
 
 def _answer(kind: bytes, choice: Table) -> Table:
     return table(
-        Field("id", "id", _STRING),
+        Field("id", "id", STRING),
         Field("object", "", Constant(kind), absent=kind),
-        Field("created", "created", _INT64),
-        Field("model", "model", _STRING),
+        Field("created", "created", INT64),
+        Field("model", "model", STRING),
         Field("choices", "choices", Repeated(choice), absent=b"[]"),
         Field("usage", "usage", Nested(_USAGE)),
-        Field("service_tier", "service_tier", _STRING),
-        Field("system_fingerprint", "system_fingerprint", _STRING),
+        Field("service_tier", "service_tier", STRING),
+        Field("system_fingerprint", "system_fingerprint", STRING),
     )
 
 
@@ -200,10 +182,6 @@ TABLES: Final = (
 """The outermost tables and their messages; a test holds every field of the protos to them."""
 
 
-_TOO_DEEP: Final = "The request's JSON is nested too deeply."
-"""JSON that passes the check may still be too deep some Python frames further down."""
-
-
 def params_to_json(params: pb.ChatCompletionParams, *, stream: bool) -> bytes:
     """Return the request body of OpenAI's API for `params`; `"stream": true` stands in it if `stream`.
 
@@ -212,9 +190,9 @@ def params_to_json(params: pb.ChatCompletionParams, *, stream: bool) -> bytes:
             that is set; `param` is the path of the proto field.
 
     """
-    given = _written(PARAMS, params)
+    given = written(PARAMS, params)
     if "stream" in given:
-        raise _refused(FieldError("it names 'stream', which the RPC decides", "extra_json"))
+        raise refused(FieldError("it names 'stream', which the RPC decides", "extra_json"))
     if stream:
         given["stream"] = b"true"
     return members.join(given)
@@ -241,7 +219,7 @@ def params_from_json(body: bytes) -> pb.ChatCompletionParams:
     except members.WrongTypeError as exc:
         raise InvalidRequestError("The request body must be a JSON object.") from exc
     except RecursionError as exc:
-        raise InvalidRequestError(_TOO_DEEP) from exc
+        raise InvalidRequestError(TOO_DEEP) from exc
     return params
 
 
@@ -253,7 +231,7 @@ def completion_from_json(body: bytes) -> pb.ChatCompletion:
 
     """
     completion = pb.ChatCompletion()
-    _read_answer(COMPLETION, body, completion)
+    read_answer(COMPLETION, body, completion)
     return completion
 
 
@@ -264,7 +242,7 @@ def completion_to_json(completion: pb.ChatCompletion) -> bytes:
         InvalidRequestError: as `params_to_json`.
 
     """
-    return members.join(_written(COMPLETION, completion))
+    return members.join(written(COMPLETION, completion))
 
 
 def chunk_from_json(payload: bytes) -> pb.ChatCompletionChunk:
@@ -275,7 +253,7 @@ def chunk_from_json(payload: bytes) -> pb.ChatCompletionChunk:
 
     """
     chunk = pb.ChatCompletionChunk()
-    _read_answer(CHUNK, payload, chunk)
+    read_answer(CHUNK, payload, chunk)
     return chunk
 
 
@@ -286,28 +264,4 @@ def chunk_to_json(chunk: pb.ChatCompletionChunk) -> bytes:
         InvalidRequestError: as `params_to_json`.
 
     """
-    return members.join(_written(CHUNK, chunk))
-
-
-def _read_answer(table: Table, text: bytes, message: Message) -> None:
-    try:
-        jsontext.check(text)
-        table.read(text, message)
-    except (jsontext.MalformedJsonError, MisfitError, RecursionError) as exc:
-        raise UpstreamUnavailableError("The provider's answer is not a JSON object.") from exc
-
-
-def _written(table: Table, message: Message) -> dict[str, bytes]:
-    try:
-        return table.write_members(message)
-    except FieldError as exc:
-        raise _refused(exc) from exc
-    except jsontext.MalformedJsonError as exc:
-        # Each text has been checked: what remains is an object with more members than are looked at.
-        raise InvalidRequestError(f"JSON text of the request is refused: {exc}.") from exc
-    except RecursionError as exc:
-        raise InvalidRequestError(_TOO_DEEP) from exc
-
-
-def _refused(exc: FieldError) -> InvalidRequestError:
-    return InvalidRequestError(f"Invalid '{exc.where}': {exc.problem}.", param=exc.where)
+    return members.join(written(CHUNK, chunk))

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Final
 
@@ -63,6 +63,34 @@ def write_double(value: float) -> bytes:
     if not math.isfinite(value):
         raise FieldError(f"{value} is not a JSON number")
     return repr(value).encode()
+
+
+_DOUBLES = msgspec.json.Decoder(list[float])
+
+# What may have more digits than a double tells apart: at least 19 characters from the first one on that is
+# not 0 (a point is among them). Shorter numbers survive as doubles.
+_LONG = re.compile(rb"[1-9][0-9.]{18,}[eE0-9+-]*")
+
+
+def read_doubles(text: bytes) -> list[float]:
+    """Return a list of numbers, which is too long to look at each; none may lose a digit."""
+    if not text.startswith(b"["):
+        raise MisfitError
+    try:
+        values = _DOUBLES.decode(text)
+    except msgspec.DecodeError as exc:
+        raise MisfitError from exc
+    for found in _LONG.finditer(text):
+        read_double(found[0])
+    return values
+
+
+def write_doubles(values: Sequence[float]) -> bytes:
+    """Return a list of numbers."""
+    listed = list(values)
+    if not all(map(math.isfinite, listed)):
+        raise FieldError("it has a value that is not a JSON number")
+    return msgspec.json.encode(listed)
 
 
 _BOOLEANS: Final = {b"true": True, b"false": False}

@@ -16,7 +16,7 @@ from typing import Any, Final, Protocol
 
 from google.protobuf.message import Message
 
-from router.rpc.codec import members
+from router.rpc.codec import kinds, members
 from router.rpc.codec.kinds import FieldError, MisfitError, checked_json
 
 EXTRA: Final = "extra_json"
@@ -93,6 +93,31 @@ class Texts:
 
     def write(self, value: Any) -> bytes:
         return members.join_list(map(self.one.encode, value))
+
+
+@dataclass(frozen=True)
+class Values:
+    """A repeated plain value; JSON must give a list."""
+
+    one: Scalar
+
+    def read(self, text: bytes, message: Message, name: str) -> None:
+        values = [self.one.decode(element) for element in _split_list(text)]
+        getattr(message, name).extend(values)
+
+    def write(self, value: Any) -> bytes:
+        return members.join_list(map(self.one.encode, value))
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """A long list of doubles, read and written at once."""
+
+    def read(self, text: bytes, message: Message, name: str) -> None:
+        getattr(message, name).extend(kinds.read_doubles(text))
+
+    def write(self, value: Any) -> bytes:
+        return kinds.write_doubles(value)
 
 
 @dataclass(frozen=True)
