@@ -26,7 +26,7 @@ UV_VERSION := 0.13.9
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .SUFFIXES:
-.PHONY: help setup run run-router run-edge test conformance-full lint breaking codegen lock clean
+.PHONY: help setup run run-router run-edge test conformance fidelity conformance-full lint breaking codegen lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-18s %s\n", $$1, $$2 }' Makefile
@@ -46,6 +46,12 @@ run-edge: $(INSTALLED) ## start the edge tier alone
 
 test: $(TEST_LOCKED) $(INSTALLED) ## run the test suite (ARGS="-k name" and the like)
 	$(BIN)/python -m pytest $(ARGS)
+
+conformance: $(TEST_LOCKED) $(INSTALLED) ## replay the recorded exchanges and report by provider and feature
+	$(BIN)/python -m pytest -q -p tests.conformance.kit.report tests/conformance $(ARGS)
+
+fidelity: $(TEST_LOCKED) $(INSTALLED) ## write docs/fidelity.md from the tables and the recorded exchanges
+	$(BIN)/python -m tests.conformance.kit.fidelity
 
 conformance-full: $(TEST_LOCKED) $(INSTALLED) ## run the long conformance tests that `test` leaves out
 	$(BIN)/python -m pytest -m full -o faulthandler_timeout=0 $(ARGS)

@@ -205,7 +205,7 @@ def _missing(request: ForwardRequest) -> Failure | None:
     if not request.path:
         return None
     is_models = request.path == "/v1/models" or re.fullmatch(r"/v1/models/.+", request.path)
-    if not is_models and request.path != "/v1/chat/completions":
+    if not is_models and request.path not in ("/v1/chat/completions", "/v1/embeddings"):
         return NOTHING_THERE
     return None if request.method == ("GET" if is_models else "POST") else WRONG_METHOD
 

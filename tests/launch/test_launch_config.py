@@ -230,3 +230,27 @@ def test_beyond_loopback_keys_are_required_and_both_variables_named() -> None:
 )
 def test_routers_are_one_address_a_list_or_a_target(value: str, target: str) -> None:
     assert load(TRUNKLINE_ROUTER=value).edge.router_target == target
+
+
+@pytest.mark.parametrize(
+    ("environ", "address"),
+    [
+        ({"AWS_REGION": "eu-west-1"}, "https://bedrock-runtime.eu-west-1.amazonaws.com"),
+        ({"AWS_DEFAULT_REGION": "us-east-2"}, "https://bedrock-runtime.us-east-2.amazonaws.com"),
+        (
+            {"AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "us-east-2"},
+            "https://bedrock-runtime.eu-west-1.amazonaws.com",
+        ),
+        ({"AWS_REGION": " "}, None),
+        ({}, None),
+    ],
+)
+def test_a_region_tells_bedrocks_address(environ: dict[str, str], address: str | None) -> None:
+    assert load(**environ).router.providers.preset_base_urls.get("bedrock") == address
+
+
+def test_an_endpoint_tells_azures_address() -> None:
+    told = load(AZURE_OPENAI_ENDPOINT="https://me.openai.azure.com/")
+    assert told.router.providers.preset_base_urls == {"azure": "https://me.openai.azure.com/"}
+    with pytest.raises(ConfigError, match="AZURE_OPENAI_ENDPOINT"):
+        load(AZURE_OPENAI_ENDPOINT="me.openai.azure.com")

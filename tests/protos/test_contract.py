@@ -9,11 +9,22 @@ from edge.app import ROUTES
 from router import errors
 from router.errors import Reason, TrunklineError
 from router.rpc import status as router_status
-from trunkline.v1 import chat_service_pb2, failure_pb2, forward_service_pb2, model_service_pb2
+from trunkline.v1 import (
+    chat_service_pb2,
+    embedding_service_pb2,
+    failure_pb2,
+    forward_service_pb2,
+    model_service_pb2,
+)
 
 SERVICES = [
     service
-    for module in (chat_service_pb2, forward_service_pb2, model_service_pb2)
+    for module in (
+        chat_service_pb2,
+        embedding_service_pb2,
+        forward_service_pb2,
+        model_service_pb2,
+    )
     for service in module.DESCRIPTOR.services_by_name.values()
 ]
 VERBS = ("get", "post", "put", "patch", "delete")

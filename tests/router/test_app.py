@@ -258,7 +258,7 @@ KEYS = {"TRUNKLINE_API_KEYS": "a-key-of-a-client"}
     ("method", "path", "status"),
     [
         ("GET", "/v1/nothing", 404),
-        ("POST", "/v1/embeddings", 404),
+        ("POST", "/v1/responses", 404),
         ("GET", "/v1/", 404),
         ("GET", "/v1/models/none/at/all", 404),
         ("DELETE", "/v1/models", 405),

@@ -24,7 +24,7 @@ from router.errors import (
 )
 from router.transport.memory import MemoryResponse, MemoryTransport
 from router.transport.seam import HttpResponse
-from router.values import NO_HEADERS, Endpoint, Usage
+from router.values import NO_HEADERS, Endpoint, Provider, Usage
 from router.wire.http import HttpRequest
 from tests.support.calls import DEPLOYMENT, call, collect, snapshot, with_body
 
@@ -43,11 +43,16 @@ def memory(*parts: bytes | UpstreamError, status: int = 200) -> MemoryTransport:
     return MemoryTransport(lambda _: MemoryResponse(status, parts=parts))
 
 
+async def unsigned(provider: Provider, request: HttpRequest) -> HttpRequest:
+    raise AssertionError("only providers with a signer are signed for")
+
+
 def dispatcher(transport: object, timeouts: Timeouts | None = None) -> Dispatcher:
     return Dispatcher(
         transport,  # type: ignore[arg-type]  # (a scripted transport of this file, or the memory twin)
         timeouts or Timeouts(),
         Limits(request=1_000_000, answer=1_000_000),
+        sign=unsigned,
         clock=lambda: 1_700_000_000.5,
         random=lambda: 0.5,
     )

@@ -37,13 +37,14 @@ class Gateway:
         self.clients.append(client)
         return client
 
-    async def post(self, body: object, **headers: str) -> tuple[int, Mapping[str, str], bytes]:
-        """Send a chat request as it is; give status, headers and body."""
+    async def post(
+        self, body: object, *, path: str = "/v1/chat/completions", **headers: str
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        """Send a request as it is; give status, headers and body."""
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         sent = {"content-type": "application/json"}
         sent.update({name.replace("_", "-"): value for name, value in headers.items()})
-        url = f"{self.url}/v1/chat/completions"
-        async with self.http.post(url, data=data, headers=sent) as response:
+        async with self.http.post(self.url + path, data=data, headers=sent) as response:
             return response.status, response.headers, await response.read()
 
 

@@ -27,7 +27,7 @@ def error_of(body: bytes) -> dict[str, Any]:
         ("GET", "/v1"),
         ("GET", "/v1/"),
         ("GET", "/v1/models/"),
-        ("POST", "/v1/embeddings"),
+        ("POST", "/v1/moderations"),
         ("POST", "/v1/chat/completions/"),
         ("DELETE", "/v1/files/1"),
         ("GET", "/static/../../etc/passwd"),
@@ -177,7 +177,7 @@ async def test_a_refusal_of_a_large_body_is_read_before_the_connection_closes(
 ) -> None:
     body = b"x" * 8 * DISCARD_BYTES
 
-    async with http.post(edge.url + "/v1/embeddings", data=BytesIO(body)) as response:
+    async with http.post(edge.url + "/v1/moderations", data=BytesIO(body)) as response:
         assert response.status == 404
         assert response.headers["connection"] == "close"
         assert error_of(await response.read())["message"].startswith("Unknown URL")

@@ -14,8 +14,16 @@ ROOT = Path(__file__).parents[3]
 DOCUMENTED = [
     [cell.strip().strip("`") for cell in line.strip("|").split("|")]
     for line in (ROOT / "docs" / "providers.md").read_text().splitlines()
-    if re.match(r"\| `[a-z0-9-]+` \| `https?:", line) and "acme" not in line
+    if re.match(r"\| `[a-z0-9-]+` \| `(https?:|AZURE_)", line) and "acme" not in line
 ]
+NATIVE = {
+    "anthropic": Dialect.ANTHROPIC,
+    "cohere": Dialect.COHERE,
+    "voyage": Dialect.VOYAGE,
+    "gemini": Dialect.GEMINI,
+    "vertex": Dialect.GEMINI,
+    "bedrock": Dialect.BEDROCK,
+}
 LOCAL = {"llamacpp", "lmstudio", "ollama", "sglang", "vllm"}
 
 
@@ -48,7 +56,9 @@ def test_an_address_is_a_base_that_a_path_can_be_appended_to(name: str, preset: 
 
 
 @pytest.mark.parametrize(
-    "name", [n for n in PRESETS if n not in LOCAL | {"demo"}], ids=lambda name: name
+    "name",
+    [n for n, p in PRESETS.items() if n not in LOCAL | {"demo"} and p.signer is None],
+    ids=lambda name: name,
 )
 def test_a_vendor_is_called_over_tls_with_a_key_of_its_own(name: str) -> None:
     preset = PRESETS[name]
@@ -83,6 +93,21 @@ def test_the_contracts_handles_lead_where_it_says(name: str, path: str, url: str
     assert PRESETS[name].base_url + path == url
 
 
+def shown_address(preset: Preset) -> str:
+    """The address, or how it is made of the variable that counts first."""
+    made = [address.format(name) for name, address in preset.base_url_variables.items()]
+    return preset.base_url or made[0]
+
+
+@pytest.mark.parametrize("name", ["azure", "bedrock"])
+def test_a_cloud_takes_a_key_or_its_own_credentials(name: str) -> None:
+    preset = PRESETS[name]
+
+    assert preset.key_variable in ("AZURE_OPENAI_API_KEY", "AWS_BEARER_TOKEN_BEDROCK")
+    assert preset.signer is not None
+    assert preset.base_url_variables
+
+
 def test_the_documentation_shows_the_table_as_it_is() -> None:
     shown = {
         name: (base, None if key == "none" else key, usage == "volunteered")
@@ -90,7 +115,7 @@ def test_the_documentation_shows_the_table_as_it_is() -> None:
     }
 
     assert shown == {
-        name: (p.base_url, p.key_variable, p.volunteers_usage)
+        name: (shown_address(p), p.key_variable, p.volunteers_usage)
         for name, p in PRESETS.items()
         if name != "demo"
     }
@@ -101,5 +126,5 @@ def test_a_documented_handle_leads_to_a_dialect(row: list[str]) -> None:
     parsed = handle.parse(row[3])
 
     assert parsed.provider == row[0]
-    dialect, _ = handle.language_of(parsed.path, None)
-    assert dialect is (Dialect.ANTHROPIC if row[0] == "anthropic" else Dialect.OPENAI)
+    dialect, _ = handle.language_of(parsed.path, PRESETS[row[0]].dialect)
+    assert dialect is NATIVE.get(row[0], Dialect.OPENAI)

@@ -265,12 +265,14 @@ async def test_without_a_source_the_bundled_list_is_served(
         "demo/slow",
         "demo/error",
         "demo/truncated",
+        "demo/embed",
     ]
     assert registry.degraded() == ()
     assert registry.snapshot.set_aside == ()
     assert {m.created for m in registry.snapshot.models} == {1735689600}
     assert {d.url for m in registry.snapshot.models for d in m.deployments} == {
-        "demo://builtin/v1/chat/completions"
+        "demo://builtin/v1/chat/completions",
+        "demo://builtin/v1/embeddings",
     }
     assert not make_config.state_dir.exists()
 

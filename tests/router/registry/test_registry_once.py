@@ -142,7 +142,7 @@ async def test_without_a_source_the_bundled_list_is_told(
         "Model list: bundled list",
         "No MODEL_LIST_URL is set: the bundled demo models are served",
         "",
-        "List: 6 rows, 6 models, 6 deployments, 0 rows set aside",
+        "List: 7 rows, 7 models, 7 deployments, 0 rows set aside",
     ]
 
 

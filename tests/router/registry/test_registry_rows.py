@@ -82,6 +82,21 @@ def test_rows_with_one_id_are_deployments_of_one_model() -> None:
     ]
 
 
+def test_an_embedding_rows_price_is_that_of_its_prompt() -> None:
+    chat, embedding, unpriced = (
+        model.deployments[0].price
+        for model in reading(
+            row("a", prompt_price_1k=0.1, completion_price_1k=None),
+            row("b", handle="/openai/v1/embeddings", prompt_price_1k=0.1, completion_price_1k=None),
+            row("c", handle="/cohere/v2/embed", prompt_price_1k=None, completion_price_1k=None),
+        ).models
+    )
+
+    assert chat is None
+    assert embedding == Price(Decimal("0.1"), Decimal(0))
+    assert unpriced is None
+
+
 def test_all_keys_of_a_row_are_read() -> None:
     [model] = reading(
         row(
@@ -193,7 +208,7 @@ BAD_ROWS: list[tuple[object, str]] = [
     (row(handle="/openai/../v1/chat/completions"), "dot segment"),
     (row(handle="/nobody/v1/chat/completions"), "TRUNKLINE_PROVIDERS__NOBODY__BASE_URL"),
     (row(handle="/openai/v1/responses"), "no known dialect"),
-    (row(handle="/openai/v1beta/models/x:generateContent"), "'gemini' is not supported"),
+    (row(handle="/openai/v1beta/models/x:countTokens"), "no known dialect"),
     (row(model_family=7), "model_family: got 7"),
     (row(upstream_model=""), "upstream_model: got ''"),
     (row(upstream_model=5), "upstream_model: got 5"),

@@ -43,7 +43,28 @@ def test_what_is_no_handle_is_refused(text: str) -> None:
         ("/x/y/chat/completions?api-version=1", Dialect.OPENAI, Endpoint.CHAT),
         ("/v1/messages", Dialect.ANTHROPIC, Endpoint.CHAT),
         ("/v1/messages?x=/chat/completions", Dialect.ANTHROPIC, Endpoint.CHAT),
+        ("/v1beta/models/gemini-2.5-flash:generateContent", Dialect.GEMINI, Endpoint.CHAT),
+        (
+            "/v1/projects/p/locations/global/publishers/google/models/g:generateContent",
+            Dialect.GEMINI,
+            Endpoint.CHAT,
+        ),
+        (
+            "/v1/projects/p/locations/global/publishers/anthropic/models/c@1:rawPredict",
+            Dialect.ANTHROPIC,
+            Endpoint.CHAT,
+        ),
+        ("/v2/chat", Dialect.COHERE, Endpoint.CHAT),
         ("/v1/embeddings", Dialect.OPENAI, Endpoint.EMBEDDINGS),
+        ("/v2/embed", Dialect.COHERE, Endpoint.EMBEDDINGS),
+        ("/v1beta/models/g:embedContent", Dialect.GEMINI, Endpoint.EMBEDDINGS),
+        ("/v1beta/models/g:batchEmbedContents", Dialect.GEMINI, Endpoint.EMBEDDINGS),
+        (
+            "/model/amazon.titan-embed-text-v2%3A0/invoke",
+            Dialect.BEDROCK,
+            Endpoint.EMBEDDINGS,
+        ),
+        ("/model/cohere.embed-english-v3/invoke", Dialect.BEDROCK, Endpoint.EMBEDDINGS),
     ],
 )
 def test_the_end_of_the_path_tells_the_dialect(
@@ -58,8 +79,27 @@ def test_a_configured_dialect_decides_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/odd", "/v1/models/x:generateContent", "/model/x/converse", "/v2/chat"]
-)
-def test_a_dialect_that_is_not_spoken_is_refused(path: str) -> None:
-    with pytest.raises(HandleError):
+    "path",
+    [
+        "/odd", "/model/anthropic.claude-v2/invoke", "/v1/completions",
+        "/v1/projects/p/locations/l/publishers/mistralai/models/m:rawPredict",
+    ],
+)  # fmt: skip
+def test_a_path_that_tells_no_dialect_is_refused(path: str) -> None:
+    with pytest.raises(HandleError, match="tells no known dialect"):
         language_of(path, None)
+
+
+@pytest.mark.parametrize(
+    ("path", "configured"),
+    [
+        ("/v1/embeddings", Dialect.ANTHROPIC),
+        ("/chat/completions", Dialect.VOYAGE),
+        ("/odd", Dialect.VOYAGE),
+    ],
+)
+def test_a_dialect_that_is_not_spoken_at_an_endpoint_is_refused(
+    path: str, configured: Dialect
+) -> None:
+    with pytest.raises(HandleError, match="is not supported for"):
+        language_of(path, configured)

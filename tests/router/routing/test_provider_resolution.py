@@ -4,7 +4,7 @@ import pytest
 
 from router.config import ProvidersConfig, ProviderSettings
 from router.routing.handle import HandleError
-from router.routing.providers import resolve, variable_name
+from router.routing.providers import at_location, resolve, variable_name
 from router.values import Secret
 
 OWN = Secret("own")
@@ -70,3 +70,43 @@ def test_the_built_in_provider_stays_built_in() -> None:
         resolve("demo", ProvidersConfig(upstream_base_url="http://one")).base_url
         == "demo://builtin"
     )
+
+
+@pytest.mark.parametrize(
+    ("location", "host"),
+    [
+        ("global", "aiplatform.googleapis.com"),
+        ("us-east5", "us-east5-aiplatform.googleapis.com"),
+        ("eu", "aiplatform.eu.rep.googleapis.com"),
+    ],
+)
+def test_vertex_is_called_where_the_paths_location_is(location: str, host: str) -> None:
+    vertex = resolve("vertex", ProvidersConfig())
+    path = f"/v1/projects/p/locations/{location}/publishers/google/models/m:generateContent"
+
+    assert at_location(vertex, path).base_url == f"https://{host}"
+    assert at_location(vertex, "/v1/publishers/google/models/m:generateContent") is vertex
+
+
+def test_a_configured_address_stays_whatever_the_path_says() -> None:
+    own = {"VERTEX": ProviderSettings(base_url="https://vertex.internal")}
+    vertex = resolve("vertex", ProvidersConfig(named=own))
+
+    assert at_location(vertex, "/v1/projects/p/locations/us-east5/x") is vertex
+
+
+def test_an_address_that_a_vendors_own_variable_tells_stands_in_for_the_presets() -> None:
+    told = {"bedrock": "https://bedrock-runtime.eu-west-1.amazonaws.com"}
+    config = ProvidersConfig(preset_base_urls=told)
+    provider = resolve("Bedrock", config)
+    assert provider.base_url == told["bedrock"]
+    assert provider.signer is not None
+    own = ProviderSettings(base_url="https://proxy.example")
+    config = ProvidersConfig(named={"BEDROCK": own}, preset_base_urls=told)
+    assert resolve("bedrock", config).base_url == "https://proxy.example"
+
+
+@pytest.mark.parametrize("name", ["azure", "bedrock"])
+def test_a_cloud_without_address_is_set_aside(name: str) -> None:
+    with pytest.raises(HandleError, match=f"{name.upper()}__BASE_URL"):
+        resolve(name, ProvidersConfig())

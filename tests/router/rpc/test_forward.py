@@ -40,7 +40,7 @@ def test_a_path_names_an_operation(method: str, path: str, target: Target) -> No
         ("GET", "/", PathNotFoundError),
         ("GET", "/v1/models/", PathNotFoundError),
         ("GET", "/v1/Models", PathNotFoundError),
-        ("POST", "/v1/embeddings", PathNotFoundError),
+        ("POST", "/v1/responses", PathNotFoundError),
         ("POST", "/v1/chat/completions/", PathNotFoundError),
         ("POST", "/x" * 1000, PathNotFoundError),
         ("POST", "/v1/models", MethodNotAllowedError),

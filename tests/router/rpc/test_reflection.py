@@ -40,6 +40,7 @@ async def test_every_service_is_listed(tmp_path: Path, environ: dict[str, str]) 
 
     assert {service.name for service in answer.list_services_response.service} == {
         "trunkline.v1.ChatService",
+        "trunkline.v1.EmbeddingService",
         "trunkline.v1.ModelService",
         "trunkline.v1.ForwardService",
         "grpc.health.v1.Health",
