@@ -190,12 +190,12 @@ class Dispatcher:
     @asynccontextmanager
     async def _send(self, call: Call, exchange: UnaryExchange) -> AsyncIterator[HttpResponse]:
         record, timeouts = call.record, self._timeouts
-        record.attempts += 1
         record.sent = perf_counter()
         # A unary answer's head comes when all is generated: only the whole call's deadline bounds it.
         wait = timeouts.first_token if call.is_stream else timeouts.total
         async with AsyncExitStack() as stack:
             http = await self._signed(call, exchange.http, wait)
+            record.attempts += 1
             sending = self._transport.send(http, connect_timeout=timeouts.connect)
             response = await _within(
                 stack.enter_async_context(sending), _now() + wait, call, "answer"

@@ -29,6 +29,9 @@ _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120
 """Bounds of the histograms: from a local answer to the longest call that the defaults allow."""
 
 
+MAX_LISTED = 20
+"""Of the parameters that a log line names: they are as many as a caller likes."""
+
 MAX_NAME_CHARS = 200
 """Of a model's name as a caller spelled it."""
 
@@ -160,7 +163,7 @@ def _line(call: Call, provider: str, now: float) -> dict[str, object]:
         "prompt_tokens": usage and usage.prompt_tokens,
         "completion_tokens": usage and usage.completion_tokens,
         "cost_usd": None if record.cost is None else f"{record.cost:f}",
-        "dropped_params": list(record.dropped) or None,
+        "dropped_params": [name[:64] for name in record.dropped[:MAX_LISTED]] or None,
         "upstream_ms": _millis(record.sent, record.answered),
         "first_token_ms": _millis(record.started, record.first_content),
     }

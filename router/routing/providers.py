@@ -12,6 +12,9 @@ from router.providers.presets import PRESETS, VERTEX_GLOBAL
 from router.routing.handle import HandleError
 from router.values import Provider, Secret
 
+CREDENTIAL_HEADERS: Final = frozenset({"authorization", "x-api-key", "api-key", "x-goog-api-key"})
+"""Where providers look for credentials."""
+
 BUILT_IN_SCHEME: Final = "demo:"
 """Of addresses that no network is needed for."""
 
@@ -42,18 +45,20 @@ def resolve(name: str, config: ProvidersConfig) -> Provider:
         msg = f"provider '{name}' has no base URL: set {variable}"
         raise HandleError(msg)
     api_key = own.api_key or config.upstream_api_key or _preset_key(name, config)
+    # Who configures the header that carries a credential needs no other.
+    is_authorized = not CREDENTIAL_HEADERS.isdisjoint(own.headers)
     return Provider(
         name=name,
         base_url=base_url.rstrip("/"),
         api_key=api_key,
         secrets=(*([api_key] if api_key else []), *map(Secret, own.headers.values())),
-        key_variable=preset.key_variable if preset else None,
+        key_variable=preset.key_variable if preset and not is_authorized else None,
         dialect=own.dialect or (preset.dialect if preset else None),
         headers={**(preset.headers if preset else {}), **own.headers},
         volunteers_usage=bool(preset and preset.volunteers_usage),
         whole_handle=own.base_url is None and upstream is not None,
         key_header=preset.key_header if preset else None,
-        signer=preset.signer if preset else None,
+        signer=preset.signer if preset and not is_authorized else None,
     )
 
 

@@ -81,6 +81,9 @@ async def called(
         try:
             events = await collect(dispatcher.chat, made)
             yield server, events, made.record.usage
+        except UpstreamAuthError:
+            assert made.record.attempts == len(server.requests)
+            raise
         finally:
             await transport.close()
 

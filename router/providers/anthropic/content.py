@@ -7,6 +7,7 @@ https://platform.claude.com/docs/en/api/messages (blocks), …/build-with-claude
 
 import base64
 from collections.abc import Callable, Mapping
+from mimetypes import guess_type
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
@@ -122,7 +123,7 @@ def _file(part: _Part) -> Block:
     file_id = fields.text(file.get("file_id"), f"{param}.file_id")
     title = fields.text(file.get("filename"), f"{param}.filename")
     if data and not data.startswith(_WEB):
-        url = data_url(data, f"{param}.file_data", bare="application/pdf")
+        url = data_url(data, f"{param}.file_data", bare=_bare_type(title))
         if url.media_type.startswith("image/"):
             return _image(url, f"{param}.file_data")
         source = _document_source(url, f"{param}.file_data")
@@ -137,6 +138,11 @@ def _file(part: _Part) -> Block:
         document["title"] = title
     own = {key: part.found[key] for key in ("citations", "context") if key in part.found}
     return document | {key: value for key, value in own.items() if not fields.says_nothing(value)}
+
+
+def _bare_type(title: str | None) -> str:
+    """Return the media type of data that states none: what the file's name tells, else a PDF."""
+    return guess_type(title or "")[0] or "application/pdf"
 
 
 def _document_source(document: DataUrl, param: str) -> Block:

@@ -42,6 +42,9 @@ def encode_tools(draft: Draft) -> None:
     if choice and choice["type"] == "allowed_tools":
         tools = [tool for tool in tools if tool["name"] in choice["names"]]
         choice = {"type": choice["mode"]}
+        if not tools and choice["type"] != "none":
+            msg = "'tool_choice' names no function that 'tools' has."
+            raise InvalidRequestError(msg, param="tool_choice")
     if tools:
         draft.body["tools"] = tools
         if choice:
@@ -189,6 +192,8 @@ def _json_schema(found: Members, draft: Draft) -> None:
     elif draft.family.has_json_schema:
         output_format = {"type": "json_schema", "schema": schema}
         draft.body["output_config"] = {"format": output_format}
+        if not fields.says_nothing(described.get("description")):
+            draft.dropped.append(f"{param}.description")
     else:
         _json_tool(schema, fields.text(described.get("description"), f"{param}.description"), draft)
 
@@ -201,12 +206,25 @@ def _json_tool(schema: Any, description: str | None, draft: Draft) -> None:
         tool["description"] = description
     callers: list[Block] = draft.body.get("tools", [])
     choice = draft.body.get("tool_choice", {"type": "auto"})
+    is_free = choice["type"] in ("auto", "none") and _is_told_to_think(draft)
+    if is_free and choice["type"] == "none":
+        callers = []
     draft.body["tools"] = [*callers, tool]
-    if not callers or choice["type"] == "none":
+    if is_free:
+        # With thinking Anthropic refuses to be forced; reported, since the model may answer in words.
+        draft.body["tool_choice"] = {**choice, "type": "auto"}
+        draft.dropped.append("response_format")
+    elif not callers or choice["type"] == "none":
         only: Block = {"type": "tool", "name": draft.json_tool, "disable_parallel_tool_use": True}
         draft.body["tool_choice"] = only
     elif choice["type"] == "auto":
         draft.body["tool_choice"] = {**choice, "type": "any"}
+
+
+def _is_told_to_think(draft: Draft) -> bool:
+    """Whether the caller asks for thinking in Anthropic's own words, which pass as they are."""
+    thinking = fields.members(draft.fields.get("thinking"), "thinking")
+    return fields.text(thinking.get("type"), "thinking.type") in ("enabled", "adaptive")
 
 
 _FORMATS: Final[Mapping[str, Callable[[Members, Draft], None]]] = {

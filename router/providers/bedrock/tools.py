@@ -50,8 +50,9 @@ def encode_tools(draft: Draft) -> None:
     if tools:
         draft.body["toolConfig"] = {"tools": tools}
         _put_choice(choice, draft)
-        _limit_parallel(draft)
     _response_format(draft)
+    if tools:
+        _limit_parallel(draft)
 
 
 def _tool(tool: Members, param: str, draft: Draft) -> list[Block]:

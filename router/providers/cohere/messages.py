@@ -12,6 +12,7 @@ Sources: https://docs.cohere.com/reference/chat, …/docs/tool-use-overview, …
 
 import base64
 from collections.abc import Callable, Mapping
+from mimetypes import guess_type
 from typing import Final, NamedTuple
 
 import msgspec
@@ -182,6 +183,8 @@ def _content(
         if kind not in readers:
             msg = f"Content of type '{kind}' cannot be sent to this model."
             raise InvalidRequestError(msg, param=part.param)
+        if not fields.says_nothing(members.get("cache_control")):
+            draft.dropped.append(f"{part.param}.cache_control")
         if block := readers[kind](part):
             blocks.append(block)
     return blocks or ""
@@ -223,9 +226,12 @@ def _file(part: _Part) -> Block | None:
     if not data:
         msg = f"Files can be sent to this model by their data alone: '{param}' has no 'file_data'."
         raise InvalidRequestError(msg, param=param)
-    url = data_url(data, f"{param}.file_data", bare="application/pdf")
+    title = fields.text(file.get("filename"), f"{param}.filename")
+    stated = guess_type(title or "")[0] or "application/pdf"
+    url = data_url(data, f"{param}.file_data", bare=stated)
     if url.media_type.startswith("image/"):
-        return {"type": "image_url", "image_url": {"url": data}}
+        whole = f"data:{url.media_type};base64,{url.data}"
+        return {"type": "image_url", "image_url": {"url": whole}}
     if not url.media_type.startswith("text/"):
         msg = f"Files of type '{url.media_type}' cannot be sent to this model."
         raise InvalidRequestError(msg, param=f"{param}.file_data")
@@ -233,7 +239,6 @@ def _file(part: _Part) -> Block | None:
         text = base64.b64decode(url.data).decode()
     except UnicodeDecodeError as exc:
         raise InvalidRequestError(f"The text in '{param}' is not UTF-8.", param=param) from exc
-    title = fields.text(file.get("filename"), f"{param}.filename")
     part.draft.documents.append({"data": ({"title": title} if title else {}) | {"text": text}})
     return None
 

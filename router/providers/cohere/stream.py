@@ -179,8 +179,12 @@ class CohereStreamDecoder:
         content = _inner(event, "content")
         if thinking := text_of(content.get("thinking")):
             self._emit({"reasoning_content": thinking}, event.logprobs)
-        if text := text_of(content.get("text")):
+        text = text_of(content.get("text"))
+        if text:
             self._emit({"content": text}, event.logprobs)
+        elif not thinking and isinstance(event.logprobs, dict):
+            # A token that says nothing, the end of the turn for instance, has its probability too.
+            self._emit({}, event.logprobs, is_content=False)
 
     def _plan_delta(self, event: _Event) -> None:
         if text := text_of(_message(event).get("tool_plan")):

@@ -123,6 +123,8 @@ def _encode_format(draft: Draft) -> None:
     if kind == "json_schema":
         schema = described.get("schema")
         fields.members(schema, f"{param}.schema")
+        if not fields.says_nothing(described.get("description")):
+            draft.dropped.append(f"{param}.description")
     elif kind == "json_object":
         schema = found.get("json_schema")
     elif kind != "text":

@@ -26,6 +26,8 @@ from router.wire.embedding_request import EmbeddingRequest
 _COHERE: Final = "cohere.embed"
 _FIRST_TITAN: Final = ("titan-embed-text-v1", "titan-embed-g1-text")
 """Models that take nothing but the text."""
+_IMAGE_TITAN: Final = "titan-embed-image"
+"""Takes a length in an object of its own, and no `normalize`."""
 
 _NATIVE: Final = "normalize"
 
@@ -56,13 +58,12 @@ class _Titan:
         found = form.members(request)
         body: dict[str, Any] = {"inputText": request.texts[0]}
         self.dropped = form.others(found, (_NATIVE,))
-        is_first = any(name in deployment.path for name in _FIRST_TITAN)
-        options = {"dimensions": request.dimensions, _NATIVE: found.get(_NATIVE)}
-        for name, value in options.items():
-            if is_first and value is not None:
-                self.dropped += (name,)
-            elif value is not None and not fields.says_nothing(found.get(name)):
-                body[name] = value
+        for name in ("dimensions", _NATIVE):
+            if fields.says_nothing(found.get(name)):
+                continue
+            sent = _titan_option(name, found[name], deployment.path)
+            self.dropped += () if sent else (name,)
+            body |= sent
         self.http = form.request(deployment, body)
         self._request = request
         self._model = deployment.upstream_model
@@ -77,6 +78,15 @@ class _Titan:
     def decode_error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
         """See `UnaryExchange.decode_error`."""
         return errors.decode_error(status, headers, body)
+
+
+def _titan_option(name: str, value: msgspec.Raw, path: str) -> dict[str, Any]:
+    """Return an option as the model in `path` takes it; empty where it takes none of that name."""
+    if any(first in path for first in _FIRST_TITAN):
+        return {}
+    if _IMAGE_TITAN in path:
+        return {"embeddingConfig": {"outputEmbeddingLength": value}} if name == "dimensions" else {}
+    return {name: value}
 
 
 class _CohereOnBedrock:

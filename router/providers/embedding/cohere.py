@@ -88,7 +88,8 @@ def decoded(body: bytes, request: EmbeddingRequest, model: str) -> Completion:
     read: Answer = form.read(body, Answer)
     by_type = read.embeddings
     listed = by_type.values() if isinstance(by_type, dict) else [by_type]
-    lists = [vectors for vectors in listed if vectors is not None]
+    # Lists of types that were not asked for are absent, null or empty.
+    lists = [vectors for vectors in listed if vectors]
     if len(lists) != 1:
         raise form.unreadable()
     vectors = [form.unquoted(raw) for raw in lists[0]]

@@ -93,9 +93,12 @@ def told(
     counted.
 
     Raises:
-        UpstreamUnavailableError: if a vector is something else.
+        UpstreamUnavailableError: if a vector is something else, or there is none for one of the texts.
 
     """
+    vectors = list(vectors)
+    if len(vectors) < len(asked.texts):
+        raise unreadable()
     count = usage.prompt_tokens if usage else 0
     try:
         data = [

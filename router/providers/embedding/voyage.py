@@ -27,6 +27,7 @@ _NATIVE: Final = ("input_type", "truncation", "output_dtype", "output_dimension"
 
 class _Embedding(msgspec.Struct):
     embedding: msgspec.Raw
+    index: Any = None
 
 
 class _Answer(msgspec.Struct):
@@ -56,7 +57,10 @@ class VoyageEmbedding:
     def decode_response(self, body: bytes) -> Completion:
         """See `UnaryExchange.decode_response`."""
         read: _Answer = form.read(body, _Answer)
-        vectors = [form.unquoted(item.embedding) for item in read.data]
+        listed = read.data
+        if all(type(item.index) is int for item in listed):
+            listed.sort(key=lambda item: item.index)
+        vectors = [form.unquoted(item.embedding) for item in listed]
         stated = form.tokens(read.usage, "prompt_tokens", "total_tokens")
         usage = None if stated is None else Usage(prompt_tokens=stated)
         return form.told(vectors, self._request, read.model or self._model, usage)

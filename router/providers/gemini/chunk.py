@@ -4,6 +4,7 @@ Source: https://ai.google.dev/api/generate-content#v1beta.GenerateContentRespons
 """
 
 from collections.abc import Iterator
+from itertools import count
 from typing import Any, Final
 
 import msgspec
@@ -79,11 +80,22 @@ def decode(data: bytes) -> Chunk:
 
 
 def numbered(chunk: Chunk) -> Iterator[tuple[int, Candidate]]:
-    """Yield the candidates with the index that each states, or else that of its place."""
-    for place, candidate in enumerate(chunk.candidates or ()):
-        stated = candidate.index
-        is_index = isinstance(stated, int) and not isinstance(stated, bool)
-        yield (stated if is_index and 0 <= stated < MAX_CANDIDATES else place), candidate
+    """Yield the candidates with the index that each states, or else the first that none states.
+
+    That is its place, or 0, which protobuf leaves out.
+    """
+    candidates = chunk.candidates or []
+    stated = {index for each in candidates if (index := _index(each)) is not None}
+    free = (index for index in count() if index not in stated)
+    for candidate in candidates:
+        index = _index(candidate)
+        yield (next(free) if index is None else index), candidate
+
+
+def _index(candidate: Candidate) -> int | None:
+    found = candidate.index
+    is_index = isinstance(found, int) and not isinstance(found, bool)
+    return found if is_index and 0 <= found < MAX_CANDIDATES else None
 
 
 def extras(candidate: Candidate) -> dict[str, Any]:

@@ -80,8 +80,10 @@ def encode(request: ChatRequest, deployment: Deployment) -> Encoded:
     encode_tools(draft)
     encode_generation(draft)
     _encode_tier(draft)
+    asked = draft.generation.get("thinkingConfig")
     _pass_native(draft.fields, draft)
     _pass_extra_body(draft)
+    _report_overruled(asked, draft)
     if draft.generation:
         draft.body["generationConfig"] = draft.generation
     draft.dropped += _CARRIER.left_out(draft.fields)
@@ -121,6 +123,14 @@ def _pass_native(found: Members, draft: Draft) -> None:
                 draft.generation if own == "generationConfig" else draft.body.setdefault(own, {})
             )
             target |= fields.members(value, snake)
+
+
+def _report_overruled(asked: object, draft: Draft) -> None:
+    """Report what asked for thinking in other words than Gemini's own, which came before it."""
+    if asked is None or draft.generation["thinkingConfig"] is asked:
+        return
+    stated = (k for k in ("thinking", "reasoning_effort") if k in draft.fields)
+    draft.dropped += [k for k in stated if not fields.says_nothing(draft.fields[k])]
 
 
 def _either(found: Members, snake: str, own: str) -> msgspec.Raw | None:

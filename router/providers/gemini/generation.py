@@ -107,7 +107,7 @@ def _encode_thinking(draft: Draft) -> None:
     effort = fields.text(draft.fields.get("reasoning_effort"), "reasoning_effort")
     anthropics = fields.members(draft.fields.get("thinking"), "thinking")
     if anthropics:
-        draft.generation["thinkingConfig"] = _in_anthropics_words(anthropics)
+        _encode_anthropics_words(anthropics, draft)
     if effort is None:
         return
     if effort not in (*_BUDGETS, "none"):
@@ -137,10 +137,18 @@ def _thinking(effort: str, draft: Draft) -> dict[str, Any] | None:
     return None
 
 
-def _in_anthropics_words(thinking: fields.Members) -> dict[str, Any]:
+def _encode_anthropics_words(thinking: fields.Members, draft: Draft) -> None:
     kind = fields.required_text(thinking, "type", "thinking")
-    if kind == "disabled":
-        return {"thinkingBudget": 0}
+    config = _thinking("none", draft) if kind == "disabled" else _told_to_think(thinking, draft)
+    if config is None:
+        draft.dropped.append("thinking")
+    elif config:
+        draft.generation["thinkingConfig"] = config
+
+
+def _told_to_think(thinking: fields.Members, draft: Draft) -> dict[str, Any] | None:
+    if not draft.family.levels and not draft.family.budget:
+        return None
     config: dict[str, Any] = {"includeThoughts": True}
     if fields.integer(thinking.get("budget_tokens"), "thinking.budget_tokens") is not None:
         config["thinkingBudget"] = thinking["budget_tokens"]

@@ -9,6 +9,7 @@ https://boto3.amazonaws.com/v1/documentation/api/latest/guide/credentials.html (
 
 import math
 import re
+from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -30,12 +31,17 @@ _REGION: Final = re.compile(r"(?:^|\.)bedrock[a-z-]*\.([a-z]{2,4}(?:-[a-z]+)+-\d
 
 _UNSIGNED: Final = frozenset({"authorization"})
 
+_SESSION: Final = MappingProxyType({
+    "region": ("region", ["AWS_REGION", "AWS_DEFAULT_REGION"], None, None),
+})  # fmt: skip
+"""By itself botocore overlooks AWS_REGION, which every other SDK of AWS's reads, and containers set."""
+
 
 class AwsChain:
     """See `Chain`."""
 
     def __init__(self) -> None:
-        self._session = botocore.session.Session()
+        self._session = botocore.session.Session(_SESSION)
         self._credentials: Any = None
         self._frozen: Any = None
         self._region: str | None = None
@@ -55,7 +61,7 @@ class AwsChain:
         """See `Chain.renew`."""
         # Keys may have been set since, but a session looks only once: without credentials it is a new one.
         if self._credentials is None:
-            self._session = botocore.session.Session()
+            self._session = botocore.session.Session(_SESSION)
             self._credentials = self._session.get_credentials()
             self._region = self._default_region()
         if self._credentials is None:

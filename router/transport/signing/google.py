@@ -3,7 +3,7 @@
 Source: https://cloud.google.com/docs/authentication/application-default-credentials
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
@@ -17,6 +17,9 @@ SCOPE: Final = "https://www.googleapis.com/auth/cloud-platform"
 
 STEP_SECONDS: Final = 5.0
 """For one request of the library's, to a token endpoint or the machine's metadata."""
+
+UNSTATED_LIFE: Final = timedelta(minutes=30)
+"""Of a token whose end the token endpoint does not state; Google's own last an hour."""
 
 
 class GoogleChain:
@@ -41,9 +44,9 @@ class GoogleChain:
         credentials.refresh(partial(Request(), timeout=STEP_SECONDS))
         headers: dict[str, str] = {}
         credentials.apply(headers)  # the token, and the project that pays where one is set
-        expiry: datetime = credentials.expiry
+        expiry: datetime | None = credentials.expiry
         self._headers = {name.lower(): value for name, value in headers.items()}
-        self._expiry = expiry.replace(tzinfo=UTC)
+        self._expiry = expiry.replace(tzinfo=UTC) if expiry else datetime.now(UTC) + UNSTATED_LIFE
 
     def signed(self, request: HttpRequest) -> HttpRequest:
         """See `Chain.signed`."""

@@ -110,3 +110,12 @@ def test_an_address_that_a_vendors_own_variable_tells_stands_in_for_the_presets(
 def test_a_cloud_without_address_is_set_aside(name: str) -> None:
     with pytest.raises(HandleError, match=f"{name.upper()}__BASE_URL"):
         resolve(name, ProvidersConfig())
+
+
+def test_a_configured_credential_header_needs_no_key_and_no_chain() -> None:
+    own = ProviderSettings(base_url="http://host", headers={"authorization": "Bearer own-token"})
+    config = ProvidersConfig(named={"OPENAI": own, "VERTEX": own})
+
+    openai, vertex = resolve("openai", config), resolve("vertex", config)
+    assert (openai.key_variable, vertex.signer) == (None, None)
+    assert Secret("Bearer own-token") in openai.secrets

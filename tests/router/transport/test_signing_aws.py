@@ -97,6 +97,18 @@ async def arrived(path: str, signers: Signers | None = None) -> Request:
         return server.requests[0]
 
 
+async def test_the_region_may_stand_in_either_variable_and_the_sdks_common_one_counts_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_REGION", "ap-southeast-2")
+    got = await arrived(PATHS[0])
+    assert got.headers["authorization"] == expected_signature(got, "ap-southeast-2")
+
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    got = await arrived(PATHS[0])
+    assert got.headers["authorization"] == expected_signature(got, "ap-southeast-2")
+
+
 @pytest.mark.parametrize("path", PATHS)
 async def test_what_arrives_bears_the_signature_that_aws_computes(
     path: str, monkeypatch: pytest.MonkeyPatch

@@ -68,6 +68,18 @@ async def test_googles_token_is_fetched_once_and_put_on_the_request(
     assert b"jwt-bearer" in asked.body
 
 
+async def test_a_token_whose_end_is_not_stated_serves_for_a_while(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with upstream(reply({"access_token": "ya29.fake"})) as server:
+        monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(account_file(tmp_path, server)))
+        signers = Signers()
+        for _ in range(2):
+            signed = await signers.sign(VERTEX, REQUEST)
+            assert signed.headers["authorization"] == "Bearer ya29.fake"
+    assert len(server.requests) == 1
+
+
 async def test_the_project_that_pays_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -170,3 +170,13 @@ def test_the_providers_own_blocks_pass_as_parts(encode: Any, kind: str) -> None:
     sent = encode(messages=[{"role": "assistant", "content": [block]}])
 
     assert sent.body["messages"][0]["content"] == [block]
+
+
+def test_bare_base64_is_of_the_type_that_the_name_of_its_file_tells(encode: Any) -> None:
+    file = {"filename": "notes.txt", "file_data": "aGVsbG8="}
+
+    sent = encode(messages=[{"role": "user", "content": [{"type": "file", "file": file}]}])
+
+    source = {"type": "text", "media_type": "text/plain", "data": "hello"}
+    document = {"type": "document", "source": source, "title": "notes.txt"}
+    assert sent.body["messages"][0]["content"] == [document]

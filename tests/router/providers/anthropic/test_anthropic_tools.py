@@ -5,6 +5,8 @@ import pytest
 from anthropic.types.message_create_params import MessageCreateParamsNonStreaming
 from pydantic import TypeAdapter
 
+from router.errors import InvalidRequestError
+
 MESSAGES_TYPE = TypeAdapter(MessageCreateParamsNonStreaming)
 
 OPUS_48 = "claude-opus-4-8"
@@ -158,3 +160,59 @@ def test_names_that_anthropic_refuses_are_respelt_and_told_apart(
     told = json.loads(exchange(tools=tools).decode_response(json.dumps(answer).encode()).body)
     calls = told["choices"][0]["message"]["tool_calls"]
     assert [call["function"]["name"] for call in calls] == names
+
+
+_SCHEMA_FORMAT = {
+    "type": "json_schema",
+    "json_schema": {
+        "name": "answer",
+        "description": "An answer.",
+        "schema": {"type": "object", "properties": {}},
+    },
+}
+
+
+def test_the_description_of_a_native_schema_is_reported(encode: Any) -> None:
+    sent = encode(model="claude-sonnet-4-5", response_format=_SCHEMA_FORMAT)
+
+    assert sent.dropped == ("response_format.json_schema.description",)
+
+
+@pytest.mark.parametrize(
+    ("asked", "names"),
+    [
+        ({}, ["json_answer"]),
+        ({"tools": [{"type": "function", "function": {"name": "f"}}]}, ["f", "json_answer"]),
+        (
+            {
+                "tools": [{"type": "function", "function": {"name": "f"}}],
+                "tool_choice": "none",
+            },
+            ["json_answer"],
+        ),
+    ],
+)
+def test_the_tool_of_an_answer_is_not_forced_on_a_model_that_thinks(
+    encode: Any, asked: dict[str, Any], names: list[str]
+) -> None:
+    thinking = {"type": "enabled", "budget_tokens": 2_000}
+
+    sent = encode(
+        model="claude-sonnet-4-0", response_format=_SCHEMA_FORMAT, thinking=thinking, **asked
+    )
+
+    assert [tool["name"] for tool in sent.body["tools"]] == names
+    assert sent.body["tool_choice"] == {"type": "auto"}
+    assert sent.dropped == ("response_format",)
+
+
+def test_allowed_tools_that_are_not_there_are_refused(encode: Any) -> None:
+    allowed = {"mode": "auto", "tools": [{"type": "function", "function": {"name": "other"}}]}
+
+    with pytest.raises(InvalidRequestError) as caught:
+        encode(
+            tools=[{"type": "function", "function": {"name": "f"}}],
+            tool_choice={"type": "allowed_tools", "allowed_tools": allowed},
+        )
+
+    assert caught.value.param == "tool_choice"

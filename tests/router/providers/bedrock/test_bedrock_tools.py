@@ -140,6 +140,19 @@ def schema_format(**members: Any) -> dict[str, Any]:
     return {"type": "json_schema", "json_schema": described}
 
 
+def test_one_call_at_a_time_and_a_format_by_tool_ask_for_the_same_choice(encode: Any) -> None:
+    sent = encode(
+        model=CLAUDE_37,
+        tools=[tool()],
+        parallel_tool_calls=False,
+        response_format=schema_format(),
+    )
+    assert sent.body["toolConfig"]["toolChoice"] == {"any": {}}
+    assert sent.body["additionalModelRequestFields"] == {
+        "tool_choice": {"type": "any", "disable_parallel_tool_use": True}
+    }
+
+
 def test_a_schema_is_native_where_the_family_has_it(encode: Any) -> None:
     sent = encode(response_format=schema_format(description="d"))
     text_format = sent.body["outputConfig"]["textFormat"]

@@ -154,3 +154,27 @@ def test_content_that_cannot_be_carried_is_refused_and_named(
         encode(messages=[USER, message])
 
     assert caught.value.param == param
+
+
+def test_bare_base64_is_of_the_type_that_the_name_of_its_file_tells(encode: Any) -> None:
+    files = [
+        {"filename": "notes.txt", "file_data": "aGVsbG8="},
+        {"filename": "dot.png", "file_data": "iVBORw0KGgo="},
+    ]
+
+    sent = encode(
+        messages=[{"role": "user", "content": [{"type": "file", "file": file} for file in files]}]
+    )
+
+    url = {"url": "data:image/png;base64,iVBORw0KGgo="}
+    assert sent.body["documents"] == [{"data": {"title": "notes.txt", "text": "hello"}}]
+    assert sent.body["messages"][0]["content"] == [{"type": "image_url", "image_url": url}]
+
+
+def test_cache_control_on_a_part_is_reported(encode: Any) -> None:
+    part = {"type": "text", "text": "a", "cache_control": {"type": "ephemeral"}}
+
+    sent = encode(messages=[{"role": "user", "content": [part]}])
+
+    assert sent.body["messages"][0]["content"] == [{"type": "text", "text": "a"}]
+    assert sent.dropped == ("messages.[0].content.[0].cache_control",)

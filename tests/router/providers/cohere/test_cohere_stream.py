@@ -210,3 +210,14 @@ def test_any_events_are_chunks_or_a_declared_failure(given_events: list[Any], no
     assert reading.done or isinstance(reading.failure, UpstreamError)
     for frame in frames:
         assert json.loads(frame.payload)["object"] == "chat.completion.chunk"
+
+
+def test_probabilities_of_a_chunk_without_text_are_told() -> None:
+    silent = {"text": "", "token_ids": [255_001], "logprobs": [-0.5]}
+
+    frames = decoder().feed(sse(START, text("a"), text("", logprobs=silent), END))
+
+    told = [json.loads(frame.payload)["choices"][0] for frame in frames]
+    assert told[2]["delta"] == {}
+    assert told[2]["logprobs"]["content"][0]["logprob"] == -0.5
+    assert not frames[2].is_content

@@ -98,3 +98,13 @@ def test_tools_and_choices_that_cannot_be_carried_are_refused(
         encode(**fields)
 
     assert caught.value.param == param
+
+
+def test_the_description_of_a_schema_is_reported(encode: Any) -> None:
+    schema = {"type": "object", "properties": {}}
+    described = {"name": "answer", "description": "An answer.", "schema": schema}
+
+    sent = encode(response_format={"type": "json_schema", "json_schema": described})
+
+    assert sent.body["response_format"] == {"type": "json_object", "json_schema": schema}
+    assert sent.dropped == ("response_format.json_schema.description",)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openai.types import CreateEmbeddingResponse
 
-from router.errors import InvalidRequestError, UpstreamError
+from router.errors import InvalidRequestError, UpstreamError, UpstreamUnavailableError
 from router.providers.adapter import UnaryExchange
 from router.providers.dialects import EMBEDDERS
 from router.providers.embedding import form
@@ -24,6 +24,7 @@ GEMINI = "/v1beta/models/gemini-embedding-001:batchEmbedContents"
 GEMINI_ONE = "/v1beta/models/gemini-embedding-001:embedContent"
 VERTEX = "/v1/projects/p/locations/l/publishers/google/models/gemini-embedding-2:embedContent"
 TITAN = "/model/amazon.titan-embed-text-v2%3A0/invoke"
+TITAN_IMAGE = "/model/amazon.titan-embed-image-v1/invoke"
 TITAN_1 = "/model/amazon.titan-embed-text-v1/invoke"
 BEDROCK_COHERE = "/model/cohere.embed-english-v3/invoke"
 
@@ -79,6 +80,8 @@ def sent(made: UnaryExchange) -> dict[str, Any]:
         (TITAN, {"input": ["Hi"], "dimensions": 256, "normalize": False},
          {"inputText": "Hi", "dimensions": 256, "normalize": False}),
         (TITAN_1, {}, {"inputText": "Hi"}),
+        (TITAN_IMAGE, {"dimensions": 384},
+         {"inputText": "Hi", "embeddingConfig": {"outputEmbeddingLength": 384}}),
     ],
 )  # fmt: skip
 def test_a_request_goes_out_in_the_providers_words(
@@ -135,6 +138,56 @@ def test_the_first_titan_takes_nothing_but_the_text() -> None:
 
     assert sent(made) == {"inputText": "Hi"}
     assert made.dropped == ("dimensions", "normalize")
+
+
+def test_lists_that_were_not_asked_for_may_be_empty() -> None:
+    body = b'{"embeddings": {"float": [[1.0]], "int8": [], "uint8": null}}'
+
+    answer = json.loads(exchange(COHERE).decode_response(body).body)
+
+    assert [each["embedding"] for each in answer["data"]] == [[1.0]]
+
+
+def test_titan_for_images_knows_no_normalizing() -> None:
+    made = exchange(TITAN_IMAGE, normalize=True)
+
+    assert sent(made) == {"inputText": "Hi"}
+    assert made.dropped == ("normalize",)
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        (COHERE, b'{"embeddings": {"float": [[1.0]]}}'),
+        (BEDROCK_COHERE, b'{"embeddings": [[1.0]]}'),
+        (GEMINI, b'{"embeddings": [{"values": [1.0]}]}'),
+        (VOYAGE, b'{"data": [{"embedding": [1.0], "index": 0}]}'),
+        (VOYAGE, b'{"data": []}'),
+    ],
+)
+def test_fewer_embeddings_than_texts_are_the_providers_failure(path: str, body: bytes) -> None:
+    with pytest.raises(UpstreamUnavailableError):
+        exchange(path, input=["a", "b"]).decode_response(body)
+
+
+@pytest.mark.parametrize(
+    ("indices", "order"),
+    [
+        ((1, 0), [2.0, 1.0]),
+        ((0, 1), [1.0, 2.0]),
+        ((None, None), [1.0, 2.0]),
+        ((1, "0"), [1.0, 2.0]),
+    ],
+)
+def test_voyages_embeddings_stand_where_their_index_says(
+    indices: tuple[Any, Any], order: list[float]
+) -> None:
+    data = [{"embedding": [n + 1.0], "index": index} for n, index in enumerate(indices)]
+    body = json.dumps({"data": data, "usage": {"total_tokens": 2}}).encode()
+
+    answer = json.loads(exchange(VOYAGE, input=["a", "b"]).decode_response(body).body)
+
+    assert [(each["index"], *each["embedding"]) for each in answer["data"]] == [*enumerate(order)]
 
 
 @pytest.mark.parametrize("path", TRANSLATED)

@@ -198,3 +198,38 @@ def test_what_is_not_as_it_should_be_is_refused_by_its_name(
         encode(**fields)
 
     assert caught.value.param == param
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        {"thinking_config": {"thinkingBudget": 5}},
+        {"generation_config": {"thinkingConfig": {"thinkingBudget": 5}}},
+        {"extra_body": {"google": {"thinking_config": {"thinkingBudget": 5}}}},
+    ],
+)
+def test_an_effort_that_geminis_own_words_overrule_is_reported(
+    encode: Encode, own: dict[str, Any]
+) -> None:
+    sent = encode(reasoning_effort="high", **own)
+
+    assert sent.body["generationConfig"] == {"thinkingConfig": {"thinkingBudget": 5}}
+    assert sent.dropped == ("reasoning_effort",)
+
+
+@pytest.mark.parametrize(
+    ("model", "thinking", "dropped"),
+    [
+        ("gemini-2.5-pro", {"type": "disabled"}, ("thinking",)),
+        ("gemini-3-pro-preview", {"type": "disabled"}, ("thinking",)),
+        ("gemini-2.0-flash", {"type": "disabled"}, ()),
+        ("gemini-2.0-flash", {"type": "enabled", "budget_tokens": 2000}, ("thinking",)),
+    ],
+)
+def test_thinking_in_anthropics_words_keeps_to_what_the_family_can(
+    encode: Encode, model: str, thinking: Any, dropped: tuple[str, ...]
+) -> None:
+    sent = encode(model=model, thinking=thinking)
+
+    assert "generationConfig" not in sent.body
+    assert sent.dropped == dropped

@@ -316,3 +316,18 @@ def test_an_event_larger_than_the_limit_ends_the_stream(exchange: Exchange) -> N
         decoder.feed(b"x" * 1024 * 1024)
 
     assert isinstance(decoder.failure, UpstreamUnavailableError)
+
+
+def test_a_candidate_without_an_index_is_none_that_another_states(exchange: Exchange) -> None:
+    second = {"content": {"parts": [{"text": "b"}]}, "finishReason": "STOP", "index": 1}
+    first = {"content": {"parts": [{"text": "a"}]}, "finishReason": "STOP"}
+
+    chunks = told(exchange, sse({"candidates": [second, first], "responseId": "r"}))
+
+    texts = [
+        (choice["index"], choice["delta"]["content"])
+        for each in chunks
+        for choice in each["choices"]
+        if choice["delta"].get("content")
+    ]
+    assert texts == [(1, "b"), (0, "a")]
