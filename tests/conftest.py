@@ -38,9 +38,9 @@ def _is_cut(record: logging.LogRecord) -> bool:
 
 
 def _is_shared(record: logging.LogRecord) -> bool:
-    # grpc has one completion queue for all event loops of a process, and each test has a loop of its own:
-    # now and then one is woken for what another has read, or hands it to one that is closed by then. A
-    # gateway has one loop.
+    # grpc has one completion queue for all event loops of a process: where a test has a loop of its own, now
+    # and then one is woken for what another has read, or hands it to one that is closed by then. A gateway
+    # has one loop, and so have nearly all tests.
     error = record.exc_info[1] if record.exc_info else None
     is_queue = "PollerCompletionQueue" in record.getMessage()
     return is_queue and isinstance(error, BlockingIOError | RuntimeError)

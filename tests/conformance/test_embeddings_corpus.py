@@ -73,7 +73,7 @@ async def replay(request: Request, connection: Connection) -> None:
     await reply(recorded.body, recorded.status)(request, connection)
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gateway]:
     path: Path = tmp_path_factory.mktemp("embeddings")
     rows = [
@@ -107,7 +107,7 @@ def handle_of(recorded: Exchange) -> str:
     return f"/{recorded.provider}{recorded.path}".replace("/cohere/v1/", "/cohere/v2/")
 
 
-@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.asyncio(loop_scope="session")
 @pytest.mark.parametrize("recorded", ANSWERED, ids=lambda e: f"{e.provider}-{e}")
 async def test_every_openai_style_answer_passes_unchanged(
     running: Gateway, recorded: Exchange
@@ -122,7 +122,7 @@ async def test_every_openai_style_answer_passes_unchanged(
     assert (None if cost is None else Decimal(cost) * 1000) == tokens
 
 
-@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.asyncio(loop_scope="session")
 @pytest.mark.parametrize("recorded", REFUSED, ids=lambda e: f"{e.provider}-{e}")
 async def test_every_openai_style_error_follows_the_table(
     running: Gateway, recorded: Exchange
@@ -267,7 +267,7 @@ def test_a_recorded_request_is_what_openais_form_of_it_becomes(recorded: Exchang
     assert made.http.url == f"https://host{recorded.path}"
 
 
-@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.asyncio(loop_scope="session")
 @pytest.mark.parametrize("recorded", [*ANSWERED, *DECODED], ids=lambda e: f"{e.provider}-{e}")
 async def test_both_faces_give_the_same_answer(running: Gateway, recorded: Exchange) -> None:
     is_translated = recorded.id not in TRANSPARENT

@@ -90,7 +90,7 @@ class Faces:
     typed: Any
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def faces(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Faces]:
     path: Path = tmp_path_factory.mktemp("parity")
     rows = [row(e.id, f"/corpus/{e.id}{PATHS[e.kind]}") for e in RECORDED.values()]
@@ -175,7 +175,7 @@ def same(payload: bytes, *, is_stream: bool) -> Json:
 
 
 @needs_corpus
-@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.asyncio(loop_scope="session")
 @pytest.mark.parametrize("recorded", RECORDED.values(), ids=lambda e: f"{e.provider}/{e.kind}/{e}")
 async def test_both_faces_say_the_same(faces: Faces, recorded: Exchange) -> None:
     request = asked_of(recorded)

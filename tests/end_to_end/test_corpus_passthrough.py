@@ -36,7 +36,7 @@ async def replay(request: Request, connection: Connection) -> None:
         await reply(recorded.body, recorded.status, **kept)(request, connection)
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gateway]:
     path: Path = tmp_path_factory.mktemp("corpus")
     rows = [
@@ -84,7 +84,7 @@ def is_usage_alone(payload: bytes) -> bool:
     return chunk.get("choices") == [] and bool(chunk.get("usage"))
 
 
-@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.asyncio(loop_scope="session")
 @pytest.mark.parametrize("recorded", ANSWERED, ids=str)
 async def test_every_answered_exchange_passes_unchanged(
     running: Gateway, recorded: Exchange
@@ -108,7 +108,7 @@ STATUS_OF = {401: 502, 402: 502, 403: 502, 500: 502, 503: 503, 529: 503, 408: 50
 CODE_OF = {401: "upstream_auth", 402: "upstream_auth", 403: "upstream_auth", 503: "overloaded"}
 
 
-@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.asyncio(loop_scope="session")
 @pytest.mark.parametrize("recorded", REFUSED, ids=str)
 async def test_every_refused_exchange_follows_the_table_and_keeps_the_words(
     running: Gateway, recorded: Exchange

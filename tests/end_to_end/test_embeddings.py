@@ -30,7 +30,7 @@ async def answer(request: Request, connection: Connection) -> None:
     await reply({"id": "e", "embeddings": {"float": vectors}, "meta": meta})(request, connection)
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gateway]:
     path: Path = tmp_path_factory.mktemp("embeddings")
     rows = [
@@ -54,7 +54,7 @@ async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gat
         yield started
 
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 async def test_the_sdk_gets_numbers_and_gets_the_same_by_its_default(running: Gateway) -> None:
