@@ -21,9 +21,8 @@ from router.providers import fields
 from router.providers.anthropic import content, order
 from router.providers.anthropic.draft import Block, Draft
 from router.providers.fields import Members
+from router.providers.roles import SYSTEM_ROLES, following, leading_system, role_of
 from router.wire import jsontext
-
-_SYSTEM_ROLES = frozenset({"system", "developer"})
 
 _COMMON = frozenset({"role", "content", "cache_control"})
 
@@ -54,19 +53,19 @@ def encode_messages(draft: Draft) -> None:
     """
     messages = fields.objects(draft.fields.get("messages"), "messages")
     params = [f"messages.[{i}]" for i in range(len(messages))]
-    roles = [_role(m, p) for m, p in zip(messages, params, strict=True)]
-    leading = next((i for i, r in enumerate(roles) if r not in _SYSTEM_ROLES), len(roles))
-    following = _following(roles)
+    roles = [role_of(m, p, _KNOWN) for m, p in zip(messages, params, strict=True)]
+    leading = leading_system(roles)
+    after = following(roles)
     system: list[Block] = []
     turns = _Turns()
     for i, (message, param, role) in enumerate(zip(messages, params, roles, strict=True)):
         found = _READERS[role](message, param, draft)
         _share_cache_control(message, found)
-        if role not in _SYSTEM_ROLES:
+        if role not in SYSTEM_ROLES:
             turns.add("assistant" if role == "assistant" else "user", found)
         elif i < leading:
             system += found
-        elif draft.family.takes_system_anywhere and turns.may_hold_system(before=following[i]):
+        elif draft.family.takes_system_anywhere and turns.may_hold_system(before=after[i]):
             turns.add("system", found)
         else:
             draft.dropped.append(f"{param}.role")
@@ -75,25 +74,6 @@ def encode_messages(draft: Draft) -> None:
     if system:
         draft.body["system"] = system
     draft.body["messages"] = turns.made
-
-
-def _role(message: Members, param: str) -> str:
-    role = fields.required_text(message, "role", param)
-    if role not in _KNOWN:
-        known = ", ".join(sorted(_KNOWN))
-        msg = f"Invalid value for '{param}.role': '{role}'. Supported values are: {known}."
-        raise InvalidRequestError(msg, param=f"{param}.role")
-    return role
-
-
-def _following(roles: list[str]) -> list[str | None]:
-    """Return, for each message, the role of the next one that is not the system's; None at the end."""
-    found: list[str | None] = []
-    following: str | None = None
-    for role in reversed(roles):
-        found.append(following)
-        following = following if role in _SYSTEM_ROLES else role
-    return found[::-1]
 
 
 class _Turns:

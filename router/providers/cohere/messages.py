@@ -22,6 +22,7 @@ from router.providers import fields
 from router.providers.cohere.draft import Block, Draft
 from router.providers.data_url import data_url
 from router.providers.fields import Members
+from router.providers.roles import role_of
 
 _COMMON = frozenset({"role", "content"})
 
@@ -57,21 +58,12 @@ def encode_messages(draft: Draft) -> None:
     sent = []
     for i, message in enumerate(fields.objects(draft.fields.get("messages"), "messages")):
         param = f"messages.[{i}]"
-        role = _role(message, param)
+        role = role_of(message, param, _KNOWN)
         sent.append({"role": _SENT_ROLE.get(role, role)} | _READERS[role](message, param, draft))
         for key, value in message.items():
             if key not in _KNOWN[role] and not fields.says_nothing(value):
                 draft.dropped.append(f"{param}.{key}")
     draft.body["messages"] = sent
-
-
-def _role(message: Members, param: str) -> str:
-    role = fields.required_text(message, "role", param)
-    if role not in _KNOWN:
-        known = ", ".join(sorted(_KNOWN))
-        msg = f"Invalid value for '{param}.role': '{role}'. Supported values are: {known}."
-        raise InvalidRequestError(msg, param=f"{param}.role")
-    return role
 
 
 def _plain(message: Members, param: str, draft: Draft) -> Block:

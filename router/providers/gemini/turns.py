@@ -21,8 +21,7 @@ from router.providers.fields import Members
 from router.providers.gemini import content
 from router.providers.gemini.draft import Draft, Part
 from router.providers.gemini.replay import assistant_parts, call_id, is_object
-
-_SYSTEM_ROLES = frozenset({"system", "developer"})
+from router.providers.roles import role_of
 
 _COMMON = frozenset({"role", "content"})
 
@@ -82,11 +81,7 @@ class _Turns:
         self._results: list[_Result] = []
 
     def add(self, message: Members, param: str) -> None:
-        role = fields.required_text(message, "role", param)
-        if role not in _KNOWN:
-            known = ", ".join(sorted(_KNOWN))
-            msg = f"Invalid value for '{param}.role': '{role}'. Supported values are: {known}."
-            raise InvalidRequestError(msg, param=f"{param}.role")
+        role = role_of(message, param, _KNOWN)
         for key, value in message.items():
             if key not in _KNOWN[role] and not fields.says_nothing(value):
                 self._draft.dropped.append(f"{param}.{key}")
