@@ -20,6 +20,7 @@ from edge.handlers import (
     ChatHandler,
     EdgeContext,
     EmbeddingsHandler,
+    ExplainHandler,
     HealthHandler,
     MetricsHandler,
     ModelsHandler,
@@ -60,6 +61,7 @@ ROUTES = (
     Route("GET", "/v1/models/{id=**}", ModelsHandler),
     Route("POST", "/v1/chat/completions", ChatHandler),
     Route("POST", "/v1/embeddings", EmbeddingsHandler),
+    Route("POST", "/v1/route:explain", ExplainHandler),
     Route("GET", "/healthz", HealthHandler),
     Route("GET", "/readyz", ReadyHandler),
     Route("GET", "/metrics", MetricsHandler),
@@ -115,6 +117,12 @@ class EdgeApp:
         sockets = await open_sockets(self._config.http_host, self._config.http_port)
         self._server.add_sockets(sockets)
         return int(sockets[0].getsockname()[1])
+
+    def reconfigure(self, config: EdgeConfig) -> None:
+        """Goes by another configuration from the next request on. Host, port, router and body limit stay."""
+        self._config = config
+        self._context.config = config
+        self._context.cors = CorsPolicy(config.cors_origins)
 
     async def drain(self) -> None:
         """Stops accepting, waits for requests in flight (at most `drain_seconds`), then closes."""

@@ -1,14 +1,15 @@
-"""The command line: `trunkline serve | router | edge | models | check`."""
+"""The command line: `trunkline serve | router | edge | models | check | explain`."""
 
 import asyncio
+import json
 import os
 import sys
-from typing import Final, NoReturn
+from typing import BinaryIO, Final, NoReturn
 
 import click
 
 from launch import config as configuration
-from launch import logs, serve
+from launch import explain, logs, serve
 from launch.config import Config
 from router.errors import ConfigError
 from router.registry import LoadReport, Outcome, StoreError, accept, load_once, render
@@ -96,6 +97,30 @@ def check_command() -> None:
         click.echo(f"problem: {problem}")
     click.echo("not usable" if report.problems else "ok")
     raise SystemExit(EXIT_PROBLEM if report.problems else 0)
+
+
+@main.command("explain", short_help="Show where a request would go, and why.")
+@click.argument("model")
+@click.option(
+    "--body", type=click.File("rb"), help="A whole request as JSON; its model is replaced by MODEL."
+)
+@click.option("--json", "is_json", is_flag=True, help="Print the answer as the router gives it.")
+def explain_command(model: str, body: BinaryIO | None, *, is_json: bool) -> None:
+    """Ask the running router where a request for MODEL would go. Nothing is sent to any provider."""
+    config = _loaded()
+    request: dict[str, object] = {"messages": [{"role": "user", "content": "Hello!"}]}
+    try:
+        if body is not None:
+            request = json.loads(body.read())
+        asked = json.dumps({**request, "model": model}).encode()
+        key = next(iter(config.router.api_keys), None)
+        said = asyncio.run(explain.ask(config.edge.router_target, asked, key))
+    except (ValueError, TypeError) as exc:
+        _fail(click.UsageError(f"--body is no JSON object ({exc})"))
+    except explain.ExplainError as exc:
+        _fail(exc)
+    for line in [json.dumps(said, indent=2)] if is_json else explain.render(said):
+        click.echo(line)
 
 
 def _load_report(config: Config) -> LoadReport:

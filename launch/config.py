@@ -8,22 +8,22 @@ expected. `environ` is a parameter: nothing here reads the process's own.
 
 import difflib
 import ipaddress
-import math
 import re
-import socket
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import platformdirs
 import yaml
 
 from edge.config import EdgeConfig
+from launch.settings import PARSERS, PROVIDER_PARSERS, Path_, Setting, base_url, secret
 from router.config import (
+    AdmissionConfig,
     ModelListConfig,
+    Policy,
     ProvidersConfig,
     ProviderSettings,
     RouterConfig,
@@ -32,21 +32,16 @@ from router.config import (
 from router.errors import ConfigError
 from router.providers.presets import PRESETS
 from router.routing.providers import variable_name
-from router.values import Dialect, Secret
+from router.values import Secret
 
 PREFIX: Final = "TRUNKLINE_"
 FILE_VARIABLE: Final = "TRUNKLINE_CONFIG"
 KEYS_VARIABLE: Final = "TRUNKLINE_API_KEYS"
 """Blank, it is a mistake that would leave the gateway open; other variables count as unset then."""
 
-_ORIGIN: Final = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s?#@]+")
 
-_HEADER_NAME: Final = re.compile(r"[A-Za-z0-9-]+")
-
-_CREDENTIALS: Final = re.compile(r"(?<=//).*@|(?<=\?).*")
-"""Where an address may hold them: before its host, and in its query."""
-
-Path_ = tuple[str, ...]
+FileState = tuple[int, ...] | None
+"""What tells one state of a file from another; empty if it is not there, None without a file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,234 +54,23 @@ class LogConfig:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """All that a command may need. `metrics_port` is for a router that runs alone; None: no such port."""
+    """All that a command may need. `metrics_port` is for a router that runs alone; None: no such port.
+
+    `file` tells the state of the configuration file that was read from any later one.
+    """
 
     router: RouterConfig
     edge: EdgeConfig
     log: LogConfig
     metrics_port: int | None = None
     unknown_variables: tuple[str, ...] = ()
+    file: "FileState" = None
 
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """One value as it came: its name for messages, and whether messages may show it."""
-
-    name: str
-    value: object
-    is_secret: bool = False
-
-    def refuse(self, expected: str) -> ConfigError:
-        """Return the error for this value."""
-        shown = "***" if self.is_secret else repr(_CREDENTIALS.sub("***", str(self.value)))
-        return ConfigError(self.name, shown, expected)
-
-
-def _text(setting: Setting) -> str:
-    if not isinstance(setting.value, str) or not setting.value.strip():
-        raise setting.refuse("a text")
-    return setting.value.strip()
-
-
-def _is_printable(text: str) -> bool:
-    return text.isascii() and text.isprintable()
-
-
-def _secret(setting: Setting) -> Secret:
-    text = _text(setting)
-    if not _is_printable(text):
-        raise setting.refuse("printable ASCII without line breaks")
-    return Secret(text)
-
-
-def _secrets(setting: Setting) -> tuple[Secret, ...]:
-    values = setting.value if isinstance(setting.value, list) else str(setting.value).split(",")
-    names = [Setting(setting.name, value, is_secret=True) for value in values]
-    keys = tuple(_secret(item) for item in names if str(item.value).strip())
-    if not keys:
-        raise setting.refuse("one or more keys, comma separated")
-    return keys
-
-
-def _texts(setting: Setting) -> tuple[str, ...]:
-    values = setting.value if isinstance(setting.value, list) else str(setting.value).split(",")
-    return tuple(str(value).strip() for value in values if str(value).strip())
-
-
-def _origins(setting: Setting) -> tuple[str, ...]:
-    origins = _texts(setting)
-    if not all(origin == "*" or _ORIGIN.fullmatch(origin) for origin in origins):
-        raise setting.refuse(
-            "origins like https://host or https://host:port, comma separated, or *"
-        )
-    return origins
-
-
-def _number(setting: Setting, low: float, high: float, expected: str) -> float:
-    try:
-        number = float(str(setting.value))
-    except ValueError:
-        raise setting.refuse(expected) from None
-    if not (math.isfinite(number) and low <= number <= high) or isinstance(setting.value, bool):
-        raise setting.refuse(expected)
-    return number
-
-
-def _seconds(setting: Setting) -> float:
-    return _number(setting, 0.001, 86_400 * 365, "a number of seconds above 0")
-
-
-def _whole(low: int, high: int) -> Callable[[Setting], int]:
-    expected = f"a whole number from {low} to {high}"
-
-    def parse(setting: Setting) -> int:
-        number = _number(setting, low, high, expected)
-        if number != int(number):
-            raise setting.refuse(expected)
-        return int(number)
-
-    return parse
-
-
-def _base_url(setting: Setting) -> str:
-    text = _text(setting)
-    expected = "an address like https://host/path, without query"
-    try:
-        url = urlsplit(text)
-        has_port_error = url.port is not None and not 0 < url.port < 65536
-    except ValueError:
-        raise setting.refuse(expected) from None
-    if url.scheme not in ("http", "https") or not url.hostname or has_port_error:
-        raise setting.refuse(expected)
-    if url.query or url.fragment or " " in text or not _is_printable(text):
-        raise setting.refuse(expected)
-    if url.username is not None:
-        raise setting.refuse(
-            "an address without user and password; keys have variables of their own"
-        )
-    return text
-
-
-def _list_source(setting: Setting) -> str:
-    text = _text(setting)
-    scheme, separator, _ = text.partition("://")
-    if separator and scheme.lower() not in ("http", "https", "file"):
-        raise setting.refuse("an http(s):// or file:// address, or a path")
-    if separator and scheme.lower() != "file":
-        try:
-            host = urlsplit(text).hostname
-        except ValueError:
-            host = None
-        if not host or not _is_printable(text):
-            raise setting.refuse("an address with a host")
-    return text
-
-
-def _one_of(*words: str) -> Callable[[Setting], str]:
-    def parse(setting: Setting) -> str:
-        word = str(setting.value).strip().lower()
-        if word not in words:
-            raise setting.refuse("one of " + ", ".join(words))
-        return word
-
-    return parse
-
-
-def _dialect(setting: Setting) -> Dialect:
-    return Dialect(_one_of(*Dialect)(setting))
-
-
-def _headers(setting: Setting) -> Mapping[str, str]:
-    if not isinstance(setting.value, dict):
-        raise setting.refuse("a mapping of header names to values")
-    if not all(_HEADER_NAME.fullmatch(str(name)) for name in setting.value):
-        raise setting.refuse("header names of letters, digits and hyphens")
-    return MappingProxyType({
-        str(name).lower(): _secret(Setting(setting.name, str(value), is_secret=True)).reveal()
-        for name, value in setting.value.items()
-    })  # fmt: skip
-
-
-def _router_target(setting: Setting) -> str:
-    """Return the gRPC target that a router's address, a list of them, or a target names.
-
-    gRPC takes a list of addresses only as literals; names of a list are resolved here, once.
-    Source of the syntax: https://github.com/grpc/grpc/blob/master/doc/naming.md
-    """
-    text = _text(setting)
-    if text.startswith(("dns:", "ipv4:", "ipv6:", "unix:", "unix-abstract:", "xds:")):
-        return text
-    entries = [entry.strip() for entry in text.split(",") if entry.strip()]
-    parts = [_host_and_port(setting, entry) for entry in entries]
-    if len(parts) == 1:
-        return entries[0]
-    addresses = [(_resolved(setting, host, port), port) for host, port in parts]
-    families = {address.version for address, _ in addresses}
-    if len(families) != 1:
-        raise setting.refuse("addresses of one family, IPv4 or IPv6")
-    if families == {4}:
-        return "ipv4:" + ",".join(f"{address}:{port}" for address, port in addresses)
-    return "ipv6:" + ",".join(f"[{address}]:{port}" for address, port in addresses)
-
-
-def _host_and_port(setting: Setting, entry: str) -> tuple[str, int]:
-    expected = "host:port, a comma-separated list of them, or a gRPC target like dns:///host:port"
-    try:
-        parts = urlsplit(f"//{entry}")
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        raise setting.refuse(expected) from None
-    if not host or not port or parts.path or parts.query or parts.username:
-        raise setting.refuse(expected)
-    return host, port
-
-
-def _resolved(
-    setting: Setting, host: str, port: int
-) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except OSError as exc:
-        raise setting.refuse(f"hosts that can be resolved ({host}: {exc})") from exc
-    return ipaddress.ip_address(found[0][4][0])
-
-
-_PORT = _whole(0, 65535)
-
-PARSERS: Final[Mapping[Path_, Callable[[Setting], Any]]] = MappingProxyType({
-    ("model_list_url",): _list_source,
-    ("model_list_refresh_seconds",): _seconds,
-    ("model_list_authorization",): _secret,
-    ("http_host",): _text,
-    ("http_port",): _PORT,
-    ("grpc_host",): _text,
-    ("grpc_port",): _PORT,
-    ("metrics_port",): _PORT,
-    ("router",): _router_target,
-    ("state_dir",): lambda setting: Path(_text(setting)).expanduser(),
-    ("api_keys",): _secrets,
-    ("upstream_base_url",): _base_url,
-    ("upstream_api_key",): _secret,
-    ("timeouts", "connect"): _seconds,
-    ("timeouts", "first_token"): _seconds,
-    ("timeouts", "idle"): _seconds,
-    ("timeouts", "total"): _seconds,
-    ("max_body_bytes",): _whole(1024, 1024**3),
-    ("drain_seconds",): _seconds,
-    ("cors_origins",): _origins,
-    ("log_level",): _one_of("debug", "info", "warning", "error"),
-    ("log_format",): _one_of("json", "console"),
-})  # fmt: skip
-"""Every setting and how it is read; providers, keyed by name, are apart."""
-
-PROVIDER_PARSERS: Final[Mapping[str, Callable[[Setting], Any]]] = MappingProxyType({
-    "base_url": _base_url, "api_key": _secret, "dialect": _dialect, "headers": _headers,
-})  # fmt: skip
 
 _SECRET_ENDINGS = ("api_key", "api_keys", "authorization", "headers")
 
-RESERVED: Final = frozenset({("retries",)})
-"""Settings that have a name, and no effect yet: said, and no error."""
+_MAPPINGS: Final = frozenset({"headers", "fallbacks"})
+"""Settings that are mappings themselves: their keys are names of the user's."""
 
 _ORCHESTRATORS: Final = re.compile(
     r"TRUNKLINE(_[A-Z0-9]+)*?_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_[0-9]+_[A-Z0-9_]+)?)"
@@ -299,6 +83,18 @@ UNPREFIXED: Final = (
 )  # fmt: skip
 
 
+def file_state(environ: Mapping[str, str]) -> FileState:
+    """Return the state of the configuration file that `environ` names."""
+    path = environ.get(FILE_VARIABLE, "").strip()
+    if not path:
+        return None
+    try:
+        found = Path(path).stat()
+    except OSError:
+        return ()
+    return (found.st_mtime_ns, found.st_size, found.st_ino)
+
+
 def load(environ: Mapping[str, str]) -> Config:
     """Return the configuration that `environ`, and the file that it names, describe.
 
@@ -306,7 +102,7 @@ def load(environ: Mapping[str, str]) -> Config:
         ConfigError: at the first setting that cannot be used.
 
     """
-    raw = {}
+    raw, state = {}, file_state(environ)
     if file := environ.get(FILE_VARIABLE, "").strip():
         raw.update(_from_file(Path(file)))
     raw.update(_from_environment(environ))
@@ -319,7 +115,7 @@ def load(environ: Mapping[str, str]) -> Config:
         elif len(path) == 3 and path[0] == "providers" and path[2] in PROVIDER_PARSERS:
             name = variable_name(path[1])
             providers.setdefault(name, {})[path[2]] = PROVIDER_PARSERS[path[2]](setting)
-        elif path in RESERVED or _ORCHESTRATORS.fullmatch(setting.name):
+        elif _ORCHESTRATORS.fullmatch(setting.name):
             unknown.append(setting.name)
         elif setting.name in environ and (close := _closest(setting.name)):
             raise setting.refuse(f"a setting that exists; did you mean {close}?")
@@ -335,7 +131,8 @@ def load(environ: Mapping[str, str]) -> Config:
         preset_keys=_preset_keys(environ),
         preset_base_urls=_preset_base_urls(environ),
     )
-    return _assemble(values, resolution, tuple(sorted(unknown)))
+    config = _assemble(values, resolution, tuple(sorted(unknown)))
+    return replace(config, file=state)
 
 
 def _closest(name: str) -> str:
@@ -378,7 +175,7 @@ def _from_file(file: Path) -> dict[Path_, Setting]:
 
 
 def _flatten(value: object, path: Path_, origin: str, found: dict[Path_, Setting]) -> None:
-    if isinstance(value, dict) and (not path or path[-1] != "headers"):
+    if isinstance(value, dict) and not (path and path[-1] in _MAPPINGS):
         for key, inner in value.items():
             _flatten(inner, (*path, str(key).lower()), origin, found)
     elif not path:
@@ -391,7 +188,7 @@ def _flatten(value: object, path: Path_, origin: str, found: dict[Path_, Setting
 def _preset_keys(environ: Mapping[str, str]) -> Mapping[str, Secret]:
     variables = {preset.key_variable for preset in PRESETS.values() if preset.key_variable}
     return MappingProxyType({
-        name: _secret(Setting(name, environ[name], is_secret=True))
+        name: secret(Setting(name, environ[name], is_secret=True))
         for name in sorted(variables)
         if environ.get(name, "").strip()
     })  # fmt: skip
@@ -404,7 +201,7 @@ def _preset_base_urls(environ: Mapping[str, str]) -> Mapping[str, str]:
         for variable, address in preset.base_url_variables.items():
             value = environ.get(variable, "").strip()
             if value:
-                told[name] = _base_url(Setting(variable, address.format(value)))
+                told[name] = base_url(Setting(variable, address.format(value)))
                 break
     return MappingProxyType(told)
 
@@ -431,7 +228,13 @@ def _assemble(
                 )
             ),
             providers=providers,
-            timeouts=timeouts,
+            policy=Policy(
+                timeouts=timeouts,
+                **given("retries", "retry_backoff", "balancing", "fallbacks"),
+            ),
+            admission=AdmissionConfig(
+                **{path[1]: value for path, value in values.items() if path[0] == "limits"}
+            ),
             **given("grpc_host", "grpc_port", "api_keys", "max_body_bytes", "drain_seconds"),
         ),
         edge=EdgeConfig(

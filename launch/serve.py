@@ -28,9 +28,9 @@ from edge.app import EdgeApp, EdgeRefusedError
 from edge.channel import open_channel
 from launch.config import Config, is_loopback, require_keys
 from launch.observe import Observed, listen
+from launch.reload import reloading
 from router.app import RouterApp
 from router.errors import ConfigError
-from router.routing.select import missing_key
 
 _LOG = structlog.get_logger("trunkline.launch")
 
@@ -169,12 +169,20 @@ def serve(config: Config) -> Running:
             # A router on all addresses is reached on loopback: the edge lives in the same process.
             target = local_address(config.router.grpc_host, grpc_port)
             async with edge_running(config, target, metrics) as (edge, http_port):
+
+                async def apply(changed: Config) -> None:
+                    require_keys_of(changed)
+                    await router.reconfigure(changed.router)
+                    edge.reconfigure(changed.edge)
+
                 model = first_callable(router)
                 announce(config, http_port=http_port, grpc_port=grpc_port, model=model)
-                await stop.wait()
-                _LOG.info("drain_started", seconds=config.router.drain_seconds)
+                async with reloading(config, apply) as reloader:
+                    await stop.wait()
+                seconds = reloader.config.router.drain_seconds
+                _LOG.info("drain_started", seconds=seconds)
                 # One budget for both: the edge's calls are the router's, and end first.
-                until = asyncio.get_running_loop().time() + config.router.drain_seconds
+                until = asyncio.get_running_loop().time() + seconds
                 await router.announce_drain()
                 await edge.drain()
                 await router.drain(max(0.0, until - asyncio.get_running_loop().time()))
@@ -193,10 +201,17 @@ def router(config: Config) -> Running:
             router_running(config, metrics) as (app, port),
             observed(config, app, metrics) as metrics_port,
         ):
+
+            async def apply(changed: Config) -> None:
+                require_keys(changed.router, ("TRUNKLINE_GRPC_HOST", changed.router.grpc_host))
+                await app.reconfigure(changed.router)
+
             announce(config, grpc_port=port, metrics_port=metrics_port)
-            await stop.wait()
-            _LOG.info("drain_started", seconds=config.router.drain_seconds)
-            await app.drain(config.router.drain_seconds)
+            async with reloading(config, apply) as reloader:
+                await stop.wait()
+            seconds = reloader.config.router.drain_seconds
+            _LOG.info("drain_started", seconds=seconds)
+            await app.drain(seconds)
         _LOG.info("stopped")
 
     return topology
@@ -208,9 +223,14 @@ def edge(config: Config) -> Running:
     async def topology(stop: asyncio.Event) -> None:
         metrics = new_metrics()
         async with edge_running(config, config.edge.router_target, metrics) as (app, port):
+
+            async def apply(changed: Config) -> None:
+                app.reconfigure(changed.edge)
+
             announce(config, http_port=port)
-            await stop.wait()
-            _LOG.info("drain_started", seconds=config.edge.drain_seconds)
+            async with reloading(config, apply) as reloader:
+                await stop.wait()
+            _LOG.info("drain_started", seconds=reloader.config.edge.drain_seconds)
             await app.drain()
         _LOG.info("stopped")
 
@@ -251,7 +271,7 @@ def announce(
 def first_callable(app: RouterApp) -> str:
     """Return a model that a first request can be tried with."""
     for model in app.registry.snapshot.models:
-        if any(missing_key(deployment) is None for deployment in model.deployments):
+        if any(d.provider.missing_variable is None for d in model.deployments):
             return model.id
     return "<model>"
 

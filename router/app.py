@@ -14,18 +14,21 @@ from prometheus_client import CollectorRegistry, Gauge
 
 from router.calls import Operation, Stage
 from router.config import MESSAGE_MARGIN_BYTES, RouterConfig
-from router.dispatch import Dispatcher, Limits
-from router.pipeline import Account, Authenticate, fold
+from router.dispatch import DeploymentGauges, Dispatcher, Journal, Limits, World
+from router.pipeline import Account, Admit, Authenticate, fold
 from router.pipeline.models import get_model, list_models, refuse, watch_models
 from router.pipeline.operation import by_operation
 from router.providers import demo
 from router.registry import Registry
+from router.routing.health import HealthBook, Standing
+from router.routing.snapshot import Snapshot
 from router.rpc.door import Door
 from router.rpc.server import RpcServer
 from router.transport.by_scheme import SchemeTransport
 from router.transport.http import AiohttpTransport
 from router.transport.signing import Signers
 from router.transport.timed import TimedTransport
+from router.values import Deployment
 from trunkline.v1 import status_pb2
 
 LAST_WORDS_SECONDS: Final = 5.0
@@ -41,16 +44,18 @@ class RouterApp:
         self._http = AiohttpTransport()
         self.registry = Registry(config, self._http)
         self.authenticate = Authenticate(config.api_keys)
+        self.book = HealthBook(random.random)
+        self.world = self._world(metrics)
+        self.admit = Admit(config.admission, metrics)
         self._is_draining = False
         self._show(metrics)
         self._announcing: asyncio.Task[None] | None = None
-        self._door = Door(
-            self._pipeline(metrics), lambda: self.registry.snapshot, config.timeouts.total
-        )
+        self._door = Door(self._pipeline(metrics), lambda: self.registry.snapshot)
         self._rpc = RpcServer(
             self._door,
             self.authenticate,
             self.status,
+            self._standing,
             max_message_bytes=config.max_body_bytes + MESSAGE_MARGIN_BYTES,
         )
 
@@ -73,28 +78,38 @@ class RouterApp:
             gauge = Gauge(f"trunkline_model_list_{name}", words, registry=metrics)
             gauge.set_function(value)
 
-    def _pipeline(self, metrics: CollectorRegistry) -> Stage:
-        dispatcher = Dispatcher(
-            SchemeTransport({"demo": TimedTransport(demo.answer)}, self._http),
-            self._config.timeouts,
-            Limits(
+    def _world(self, metrics: CollectorRegistry) -> World:
+        return World(
+            transport=SchemeTransport({"demo": TimedTransport(demo.answer)}, self._http),
+            book=self.book,
+            journal=Journal(metrics),
+            limits=Limits(
                 request=self._config.max_body_bytes,
                 # What fits a message beside its envelope.
                 answer=self._config.max_body_bytes + MESSAGE_MARGIN_BYTES // 2,
+                queue=self._config.admission.deployment_queue,
             ),
             sign=Signers().sign,
             clock=time.time,
             random=random.random,
         )
+
+    def _pipeline(self, metrics: CollectorRegistry) -> Stage:
+        metrics.register(DeploymentGauges(self.book, time.monotonic))
+        dispatcher = Dispatcher(self.world)
         terminal = by_operation({
             Operation.CHAT: dispatcher.chat,
             Operation.EMBEDDINGS: dispatcher.embeddings,
+            Operation.EXPLAIN: dispatcher.explain,
             Operation.LIST_MODELS: list_models,
             Operation.GET_MODEL: get_model,
             Operation.WATCH_MODELS: watch_models(self.registry.watch),
             Operation.REFUSE: refuse,
         })  # fmt: skip
-        return fold((Account(metrics), self.authenticate), terminal)
+        return fold((Account(metrics), self.authenticate, self.admit), terminal)
+
+    def _standing(self, deployment: Deployment) -> Standing:
+        return self.book.standing(deployment, time.monotonic())
 
     def status(self) -> status_pb2.RouterStatus:
         """Say what the router is about."""
@@ -103,8 +118,26 @@ class RouterApp:
             serves_list=self.registry.snapshot.generation > 0,
             draining=self._is_draining,
             generation=self.registry.snapshot.generation,
-            degraded=self.registry.degraded(),
+            degraded=(*self.registry.degraded(), *self.book.troubles(time.monotonic())),
         )
+
+    async def reconfigure(self, config: RouterConfig) -> None:
+        """Go by another configuration from the next call on; calls under way keep theirs.
+
+        Ports, state directory and body limit stay as they are: they need a restart.
+
+        Raises:
+            ConfigError: if it cannot be used; nothing is changed then.
+
+        """
+        is_moved = await self.registry.reconfigure(config)
+        self.authenticate.follow(config.api_keys)
+        self.admit.follow(config.admission)
+        if is_moved:
+            await self.registry.move()
+
+    def _forget_what_is_gone(self, snapshot: Snapshot) -> None:
+        self.book.forget_all_but(d for model in snapshot.models for d in model.deployments)
 
     async def start(self) -> int:
         """Load the list, then take calls; return the port.
@@ -126,10 +159,10 @@ class RouterApp:
         return port
 
     async def _announce(self) -> None:
-        """Tell health watchers once a list is served."""
-        async for _ in self.registry.watch():
+        """Tell health watchers once a list is served, and forget what no list names any more."""
+        async for snapshot in self.registry.watch():
             await self._rpc.serve(is_serving=True)
-            return
+            self._forget_what_is_gone(snapshot)
 
     async def announce_drain(self) -> None:
         """Tell health checks that this router is about to stop, and end the watches of its list."""

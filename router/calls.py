@@ -8,7 +8,6 @@ from enum import StrEnum
 from router.errors import TrunklineError
 from router.routing.snapshot import Model, Snapshot
 from router.values import Deployment, Secret, Usage
-from router.wire.mask import Mask
 
 
 class Operation(StrEnum):
@@ -19,6 +18,7 @@ class Operation(StrEnum):
     LIST_MODELS = "list_models"
     GET_MODEL = "get_model"
     WATCH_MODELS = "watch_models"
+    EXPLAIN = "explain"
     REFUSE = "refuse"
 
 
@@ -26,7 +26,7 @@ class Operation(StrEnum):
 class CallRecord:
     """What happened to a call, filled in on its way: for its response metadata, its log line, the metrics.
 
-    `mask` hides what was sent as credentials. `model` is the list's name for it, `asked_model` what the
+    `model` is the list's name for it, `asked_model` what the
     caller called it. Times are seconds of the performance counter (the loop's clock counts whole
     milliseconds); 0 is "not reached".
     """
@@ -37,7 +37,6 @@ class CallRecord:
     deployment: Deployment | None = None
     attempts: int = 0
     dropped: tuple[str, ...] = ()
-    mask: Mask = field(default_factory=lambda: Mask(()), repr=False)
     upstream_status: int | None = None
     sent: float = 0.0
     answered: float = 0.0
@@ -66,8 +65,8 @@ class Call:
     """One request, whatever the transport.
 
     `body` makes OpenAI's JSON of what the caller sent; it is called once the caller is known, and raises
-    `InvalidRequestError`. `name` is the model for GET_MODEL. `deadline` is in seconds of the loop's clock.
-    `snapshot` serves the call to its end.
+    `InvalidRequestError`. `name` is the model for GET_MODEL. `deadline` is in seconds of the loop's clock;
+    `has_own_deadline`: it is the one that we set, not the caller's. `snapshot` serves the call to its end.
     """
 
     operation: Operation
@@ -80,6 +79,7 @@ class Call:
     name: str = ""
     is_stream: bool = False
     is_strict: bool = False
+    has_own_deadline: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
 
@@ -26,6 +27,63 @@ class Timeouts:
     total: float = 600.0
 
 
+class Balancing(StrEnum):
+    """How calls are spread over the deployments of one priority."""
+
+    PEAK_EWMA = "peak_ewma"
+    LEAST_IN_FLIGHT = "least_in_flight"
+    WEIGHTED_RANDOM = "weighted_random"
+
+
+@dataclass(frozen=True, slots=True)
+class Fallbacks:
+    """Models to go on with, in their order, when those asked for cannot answer; by the kind of failure."""
+
+    general: tuple[str, ...] = ()
+    context_window: tuple[str, ...] = ()
+    content_policy: tuple[str, ...] = ()
+
+
+NO_FALLBACKS = Fallbacks()
+
+ANY_MODEL = "*"
+"""The key in `Policy.fallbacks` that stands for every model without a row of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How calls are routed. A call keeps the policy that was in force when it began.
+
+    `retries` is how often a call may go back to deployments that failed it, `retry_backoff` the most seconds
+    before the first time. `fallbacks` is keyed by model.
+    """
+
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    retries: int = 2
+    retry_backoff: float = 0.5
+    balancing: Balancing = Balancing.PEAK_EWMA
+    fallbacks: Mapping[str, Fallbacks] = field(default_factory=lambda: MappingProxyType({}))
+
+    def fallbacks_of(self, model: str) -> Fallbacks:
+        """Return where calls of `model` may go besides it."""
+        if not self.fallbacks:
+            return NO_FALLBACKS
+        return self.fallbacks.get(model) or self.fallbacks.get(ANY_MODEL) or NO_FALLBACKS
+
+
+@dataclass(frozen=True, slots=True)
+class AdmissionConfig:
+    """How many calls are answered at once, and how many more may wait for their turn.
+
+    `concurrency` and `queue` bound the process, `deployment_queue` the calls that wait for room at one
+    deployment of a provider that has a `max_concurrency`.
+    """
+
+    concurrency: int = 4096
+    queue: int = 512
+    deployment_queue: int = 64
+
+
 @dataclass(frozen=True, slots=True)
 class ModelListConfig:
     """Where the model list comes from. `source` None is the bundled list."""
@@ -37,10 +95,15 @@ class ModelListConfig:
 
 @dataclass(frozen=True, slots=True)
 class ProviderSettings:
-    """What the configuration says of one provider; None leaves the preset's value."""
+    """What the configuration says of one provider; None leaves the preset's value.
+
+    `api_keys` take turns; a single `api_key` is the first of them.
+    """
 
     base_url: str | None = None
     api_key: Secret | None = None
+    api_keys: tuple[Secret, ...] = ()
+    max_concurrency: int | None = None
     dialect: Dialect | None = None
     headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), repr=False)
 
@@ -70,6 +133,7 @@ class RouterConfig:
     model_list: ModelListConfig = field(default_factory=ModelListConfig)
     providers: ProvidersConfig = field(default_factory=ProvidersConfig)
     api_keys: tuple[Secret, ...] = ()
-    timeouts: Timeouts = field(default_factory=Timeouts)
+    policy: Policy = field(default_factory=Policy)
+    admission: AdmissionConfig = field(default_factory=AdmissionConfig)
     max_body_bytes: int = DEFAULT_MAX_BODY_BYTES
     drain_seconds: float = 30.0

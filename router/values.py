@@ -100,8 +100,9 @@ class Provider:
 
     `key_variable` names the environment variable that `api_key` is looked for in; None if the provider
     needs no key. `key_header` is the header that takes the key where it is not the dialect's own.
-    `signer` authorizes requests where there is no key. `base_url` has no slash at its end. `secrets` are
-    what must never come back from it: the key and the values of configured headers.
+    `signer` authorizes requests where there is no key. `base_url` has no slash at its end. `spare_keys`
+    take turns with `api_key`. `secrets` are what must never come back from it: its keys and the values of
+    configured headers. `max_concurrency` bounds the calls under way at each of its deployments.
     """
 
     name: str
@@ -115,6 +116,13 @@ class Provider:
     key_header: str | None = None
     signer: Signer | None = None
     secrets: tuple[Secret, ...] = ()
+    max_concurrency: int | None = None
+    spare_keys: tuple[Secret, ...] = field(default=(), repr=False)
+
+    @property
+    def missing_variable(self) -> str | None:
+        """The variable that its key is missing from; None if it can be called."""
+        return self.key_variable if self.api_key is None and self.signer is None else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +130,8 @@ class Deployment:
     """One place where a model runs: a row of the list, resolved against the provider's configuration.
 
     `path` is sent verbatim, its query included, after the provider's `base_url`. `price` is None where
-    the row is unpriced: then no cost is claimed.
+    the row is unpriced: then no cost is claimed. `spares` are the same deployment with each further key of
+    its provider. `target` names the place, whatever row or key leads there.
     """
 
     model: str
@@ -136,6 +145,11 @@ class Deployment:
     priority: int = 0
     context_window: int | None = None
     max_output_tokens: int | None = None
+    spares: "tuple[Deployment, ...]" = field(default=(), repr=False)
+    target: str = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "target", f"{self.url}#{self.upstream_model}")
 
     @property
     def url(self) -> str:

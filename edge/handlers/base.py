@@ -54,9 +54,12 @@ _INTERNAL = refusal("INTERNAL", "The gateway failed to answer the request.")
 _AWAY = refusal("NO_HEALTHY_DEPLOYMENT", "The gateway is stopping.")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class EdgeContext:
-    """What handlers work with. One for all requests; lives as long as the edge."""
+    """What handlers work with. One for all requests; lives as long as the edge.
+
+    `config` and `cors` are replaced when the edge is configured anew.
+    """
 
     config: EdgeConfig
     cors: CorsPolicy

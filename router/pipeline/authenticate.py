@@ -15,6 +15,10 @@ class Authenticate:
     """Accepts the configured keys; without any, everybody. Lives as long as the application."""
 
     def __init__(self, keys: Iterable[Secret]) -> None:
+        self.follow(keys)
+
+    def follow(self, keys: Iterable[Secret]) -> None:
+        """Accept these keys, and no others, from now on."""
         self._digests = tuple(_digest(key.reveal()) for key in keys)
 
     @property

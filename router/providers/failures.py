@@ -9,14 +9,18 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
 from router.errors import (
-    DeadlineExceededError,
+    AccountUnpaidError,
+    ContentPolicyError,
+    ContextWindowError,
     QuotaExhaustedError,
     RateLimitedError,
     UpstreamAuthError,
     UpstreamError,
     UpstreamModelNotFoundError,
+    UpstreamNotFoundError,
     UpstreamOverloadedError,
     UpstreamRejectedError,
+    UpstreamTimeoutError,
     UpstreamUnavailableError,
 )
 
@@ -25,15 +29,30 @@ KEPT_STATUSES = frozenset({400, 404, 409, 413, 415, 422})
 
 _CLASS_OF: Mapping[int, type[UpstreamError]] = {
     401: UpstreamAuthError,
-    402: UpstreamAuthError,
+    402: AccountUnpaidError,
     403: UpstreamAuthError,
-    408: DeadlineExceededError,
+    404: UpstreamNotFoundError,
+    408: UpstreamTimeoutError,
     410: UpstreamModelNotFoundError,
     429: RateLimitedError,
     503: UpstreamOverloadedError,
-    504: DeadlineExceededError,
+    504: UpstreamTimeoutError,
     529: UpstreamOverloadedError,
 }
+
+_CLASS_OF_CODE: Mapping[str, type[UpstreamError]] = {
+    "context_length_exceeded": ContextWindowError,
+    "content_policy_violation": ContentPolicyError,
+    "content_filter": ContentPolicyError,
+    "ResponsibleAIPolicyViolation": ContentPolicyError,
+    "moderation_blocked": ContentPolicyError,
+    "model_not_found": UpstreamModelNotFoundError,
+    "DeploymentNotFound": UpstreamModelNotFoundError,
+}
+"""What a machine code makes of a 400, 404, 413 or 422. Sources: OpenAI's and Azure's error codes
+(https://learn.microsoft.com/azure/ai-services/openai/concepts/content-filter), recorded traffic."""
+
+_SPECIFIED = frozenset({400, 404, 413, 422})
 
 _PASSES_WHOLE = (UpstreamRejectedError, RateLimitedError)
 """Failures whose `type` and `code` are the provider's to say; for all others they are ours."""
@@ -48,19 +67,27 @@ MAX_RETRY_AFTER = 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What a provider said of a failure. `whole` is its JSON where it already has OpenAI's shape."""
+    """What a provider said of a failure. `whole` is its JSON where it already has OpenAI's shape.
+
+    `meaning` is OpenAI's code for what was said, where the provider has no code or another one.
+    """
 
     message: str
     code: str | None = None
     param: str | None = None
     type: str | None = None
     whole: bytes = b""
+    meaning: str | None = None
 
 
 def class_of(status: int, words: Words) -> type[UpstreamError]:
     """Return the class of failure that `status` means."""
     if status == 429 and "insufficient_quota" in (words.code, words.type):
         return QuotaExhaustedError
+    if status in _SPECIFIED:
+        for code in (words.meaning, words.code):
+            if kind := _CLASS_OF_CODE.get(code or ""):
+                return kind
     if status in _CLASS_OF:
         return _CLASS_OF[status]
     return UpstreamRejectedError if 400 <= status < 500 else UpstreamUnavailableError
@@ -69,10 +96,10 @@ def class_of(status: int, words: Words) -> type[UpstreamError]:
 def failure(status: int, headers: Mapping[str, str], words: Words) -> UpstreamError:
     """Return the failure for a provider's answer."""
     kind = class_of(status, words)
-    retry_after = seconds_to_wait(headers)
+    stated = retry_after = seconds_to_wait(headers)
     if retry_after is None and issubclass(kind, RateLimitedError | UpstreamOverloadedError):
         retry_after = DEFAULT_RETRY_AFTER
-    keeps_words = issubclass(kind, _PASSES_WHOLE)
+    keeps_words = issubclass(kind, _PASSES_WHOLE) or status in KEPT_STATUSES
     error = kind(
         words.message,
         param=words.param,
@@ -82,6 +109,7 @@ def failure(status: int, headers: Mapping[str, str], words: Words) -> UpstreamEr
         body=words.whole if keeps_words else b"",
     )
     error.upstream_status = status
+    error.stated_wait = stated
     return error
 
 

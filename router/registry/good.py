@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Final
 
+from router.config import Policy
 from router.registry.guard import Extent, extent_of
 from router.registry.location import NO_VALIDATORS, Validators
 from router.registry.rows import ListedModel, Reading
@@ -58,7 +59,10 @@ def make(
     now: float,
     validators: Validators = NO_VALIDATORS,
 ) -> GoodList:
-    """Make a good list of a reading that has models; the generation grows unless it is the past's own."""
+    """Make a good list of a reading that has models; the generation grows unless it is the past's own.
+
+    It is served by the default policy until it is `governed` by another.
+    """
     fingerprint = _fingerprint(reading, digest)
     is_new = not past.generation or fingerprint != past.fingerprint
     generation = past.generation + is_new
@@ -86,6 +90,11 @@ def is_same(reading: Reading, snapshot: Snapshot) -> bool:
             for listed, model in zip(reading.models, snapshot.models, strict=True)
         )
     )
+
+
+def governed(good: GoodList, policy: Policy) -> GoodList:
+    """Return a good list whose calls are routed by `policy`."""
+    return replace(good, snapshot=replace(good.snapshot, policy=policy))
 
 
 def confirmed(

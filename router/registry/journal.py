@@ -6,7 +6,6 @@ import structlog
 
 from router.registry.good import GoodList, price_jumps
 from router.registry.rows import Reading
-from router.routing.select import missing_key
 from router.routing.snapshot import Snapshot
 
 _log = structlog.get_logger()
@@ -16,7 +15,7 @@ LOGGED: Final = 10
 
 
 def _missing_keys(snapshot: Snapshot) -> set[str]:
-    found = (missing_key(d) for model in snapshot.models for d in model.deployments)
+    found = (d.provider.missing_variable for model in snapshot.models for d in model.deployments)
     return {variable for variable in found if variable}
 
 

@@ -12,7 +12,6 @@ from router.registry.rows import Reading, read
 from router.registry.scan import ListError
 from router.registry.source import Fetched, SourceError
 from router.registry.store import Store
-from router.routing.select import missing_key
 from router.transport.seam import Transport
 
 
@@ -62,7 +61,7 @@ class LoadReport:
             variable: None
             for model in self.reading.models
             for deployment in model.deployments
-            if (variable := missing_key(deployment))
+            if (variable := deployment.provider.missing_variable)
         }
         aside = (
             f"row {s.row} {s.model!r} is set aside: {s.reason}" for s in self.reading.set_aside

@@ -60,7 +60,7 @@ def origin_of(
         location,
         transport,
         config.model_list.authorization,
-        connect_seconds=config.timeouts.connect,
+        connect_seconds=config.policy.timeouts.connect,
         seconds=seconds,
     )
     return Origin(location.shown, source, Store(config.state_dir, location))

@@ -8,17 +8,19 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import structlog
 
 from router.config import RouterConfig
+from router.errors import ConfigError
 from router.registry.good import (
     NO_PAST,
     GoodList,
     confirmed,
     digest_of,
+    governed,
     is_same,
     make,
 )
@@ -80,11 +82,11 @@ class Registry:
         surroundings: Surroundings = Surroundings(),
     ) -> None:
         """Raise `ConfigError` if the configured source is neither a URL nor a path."""
-        self.snapshot: Snapshot = EMPTY
-        self._origin = origin_of(config, transport, surroundings.fetch_seconds)
-        self._providers = config.providers
-        self._period = config.model_list.refresh_seconds
+        self.snapshot: Snapshot = replace(EMPTY, policy=config.policy)
+        self._transport = transport
         self._world = surroundings
+        self._origin = origin_of(config, transport, surroundings.fetch_seconds)
+        self._follow(config)
         self._good: GoodList | None = None
         self._past = NO_PAST
         self._unsaved: tuple[Saved, str] | None = None
@@ -94,7 +96,13 @@ class Registry:
         self._attempting = asyncio.Lock()
         self._changed = asyncio.Event()
         self._is_closed = False
+        self._is_foreign = False
         self._task: asyncio.Task[None] | None = None
+
+    def _follow(self, config: RouterConfig) -> None:
+        self._providers = config.providers
+        self._policy = config.policy
+        self._period = config.model_list.refresh_seconds
 
     def __repr__(self) -> str:
         source = self._origin.shown if self._origin else "bundled"
@@ -103,15 +111,80 @@ class Registry:
     async def start(self) -> None:
         """Load the list, or the last good one, or none for now; then keep it fresh until `close`."""
         if self._origin is None:
-            reading = read_bundled(self._providers)
-            good = make(reading, "", NO_PAST, self._world.clock())
-            await self._replace(good, reading)
+            reading = await asyncio.to_thread(read_bundled, self._providers)
+            await self._replace(make(reading, "", self._past, self._world.clock()), reading)
             return
         await self._restore(self._origin)
         await self.refresh_now()
-        if self._is_closed:  # while the source was asked
+        self._begin_refreshes()
+
+    def _begin_refreshes(self) -> None:
+        if not self._is_closed and self._task is None:  # closed while the source was asked
+            self._task = asyncio.create_task(self._keep_fresh(), name="model-list-refresh")
+
+    async def reconfigure(self, config: RouterConfig) -> bool:
+        """Serve the list by another configuration, as a new generation, from one call to the next.
+
+        Returns whether the configuration names another source. Then `move` to it: the list that is served
+        stays until that one gives a good one.
+
+        Raises:
+            ConfigError: if the source cannot be one, or no row could be served any more; nothing is changed.
+
+        """
+        origin = origin_of(config, self._transport, self._world.fetch_seconds)
+        is_moved = (origin and origin.shown) != (self._origin and self._origin.shown)
+        async with self._attempting:
+            again = None if is_moved and origin is None else await self._reread(config)
+            if again and not again[0].models:
+                shown = self._origin.shown if self._origin else "bundled list"
+                raise ConfigError("providers", repr(shown), "settings by which a row can be served")
+            self._follow(config)
+            if again:
+                await self._serve_again(*again)
+            else:
+                self.snapshot = replace(self.snapshot, policy=config.policy)
+            self._origin, self._is_foreign = origin, is_moved or self._is_foreign
+        return is_moved
+
+    async def _reread(self, config: RouterConfig) -> tuple[Reading, Saved | None] | None:
+        """Return what is served now as `config` reads it; None if there is nothing, or it cannot be found."""
+        if self.snapshot.generation == 0:
+            return None
+        if self._origin is None:
+            return await asyncio.to_thread(read_bundled, config.providers), None
+        store = self._origin.store
+        saved = self._unsaved[0] if self._unsaved else await asyncio.to_thread(store.load)
+        if saved is None:
+            return None
+        return await asyncio.to_thread(read, saved.body, config.providers), saved
+
+    async def _serve_again(self, reading: Reading, saved: Saved | None) -> None:
+        past = replace(self._past, fingerprint="")  # of no list: the generation grows
+        digest = self._good.digest if self._good else ""
+        validators = saved.validators if saved else NO_VALIDATORS
+        when = self._good.confirmed_at if self._good else self._world.clock()
+        new = await asyncio.to_thread(make, reading, digest, past, when, validators)
+        if self._origin and saved:
+            await self._keep(self._origin, Saved.of(new, saved.body))
+        await self._replace(new, reading)
+
+    async def move(self) -> None:
+        """Turn to the source of the configuration, after one that was another."""
+        origin = self._origin
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+        self._failure, self._unsaved, self._agreement = "", None, None
+        if origin is None:
+            self._past = replace(self._past, fingerprint="")
+            await self.start()
             return
-        self._task = asyncio.create_task(self._keep_fresh(), name="model-list-refresh")
+        if self._good:  # what the new source says of its versions is not said of this list
+            self._good = replace(self._good, validators=NO_VALIDATORS, digest="")
+        await self.refresh_now()
+        self._begin_refreshes()
 
     async def close(self) -> None:
         """Stop the refresh and end all watches. The snapshot stays."""
@@ -176,7 +249,7 @@ class Registry:
             await self.refresh_now()
 
     def _pause(self) -> float:
-        if self.snapshot is EMPTY:
+        if self.snapshot.generation == 0:
             doubled = BACKOFF_SECONDS * 2.0 ** min(max(self._failures - 1, 0), 32)
             return min(doubled, self._period)
         return self._period * self._world.uniform(*JITTER)
@@ -232,6 +305,7 @@ class Registry:
         )
         # Disk first: were the process killed between, no generation would be given twice.
         await self._keep(origin, Saved.of(new, fetched.body))
+        self._is_foreign = False
         await self._replace(new, offer.reading)
         await asyncio.to_thread(origin.store.forget_accepted)
         return ""
@@ -244,7 +318,8 @@ class Registry:
         reading = read(body, self._providers)
         if good and is_same(reading, good.snapshot):
             return _Offer(digest)
-        extent = good.extent if good else None
+        # Two sources are not compared: the new one was chosen.
+        extent = good.extent if good and not self._is_foreign else None
         verdict = judge(reading, extent, agreement, origin.store.accepted())
         return _Offer(digest, reading, verdict)
 
@@ -258,7 +333,7 @@ class Registry:
             self._unsaved = None
 
     async def _replace(self, good: GoodList, reading: Reading) -> None:
-        before = self.snapshot
+        before, good = self.snapshot, governed(good, self._policy)
         self._good, self._past = good, good.past
         self.snapshot = good.snapshot
         changed, self._changed = self._changed, asyncio.Event()

@@ -7,7 +7,6 @@ from router.registry.location import masked
 from router.registry.once import LoadReport, Outcome
 from router.registry.rows import ListedModel, Reading
 from router.registry.status import when
-from router.routing.select import missing_key
 from router.values import Deployment
 
 _OUTCOMES: Final = {
@@ -72,7 +71,7 @@ def _deployment(d: Deployment) -> Iterator[str]:
     yield f"  {d.provider.name}: {d.dialect} {d.endpoint}, upstream model {d.upstream_model}"
     yield f"    {masked(d.url)}"
     yield f"    {_price(d)}, weight {d.weight:g}, priority {d.priority}"
-    if variable := missing_key(d):
+    if variable := d.provider.missing_variable:
         yield f"    cannot be called: {variable} is not set"
 
 

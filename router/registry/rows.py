@@ -4,7 +4,7 @@ Rows with one `model_version` are deployments of one model, which stands where i
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from router.config import ProvidersConfig
 from router.registry import fields
@@ -74,6 +74,8 @@ class _Target:
     dialect: Dialect
     endpoint: Endpoint
     path: str
+    spares: tuple[Provider, ...] = ()
+    """The provider with each of its spare keys."""
 
 
 class _Resolver:
@@ -104,7 +106,9 @@ class _Resolver:
             self._providers[handle.provider] = provider
         dialect, endpoint = language_of(handle.path, provider.dialect)
         provider = at_location(provider, handle.path)
-        return _Target(provider, dialect, endpoint, text if provider.whole_handle else handle.path)
+        path = text if provider.whole_handle else handle.path
+        spares = tuple(replace(provider, api_key=key) for key in provider.spare_keys)
+        return _Target(provider, dialect, endpoint, path, spares)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +136,7 @@ def _good_row(number: int, value: object, resolver: _Resolver) -> _GoodRow:
 
 
 def _deployment(model: str, row: Row, target: _Target) -> Deployment:
-    return Deployment(
+    deployment = Deployment(
         model=model,
         upstream_model=fields.name(row, "upstream_model") or model,
         provider=target.provider,
@@ -144,6 +148,11 @@ def _deployment(model: str, row: Row, target: _Target) -> Deployment:
         priority=fields.whole(row, "priority", -fields.MAX_INT32, fields.MAX_INT32) or 0,
         context_window=fields.whole(row, "context_window", 1, fields.MAX_INT64),
         max_output_tokens=fields.whole(row, "max_output_tokens", 1, fields.MAX_INT64),
+    )
+    if not target.spares:
+        return deployment
+    return replace(
+        deployment, spares=tuple(replace(deployment, provider=each) for each in target.spares)
     )
 
 

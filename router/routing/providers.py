@@ -44,14 +44,14 @@ def resolve(name: str, config: ProvidersConfig) -> Provider:
         variable = f"TRUNKLINE_PROVIDERS__{variable_name(name)}__BASE_URL"
         msg = f"provider '{name}' has no base URL: set {variable}"
         raise HandleError(msg)
-    api_key = own.api_key or config.upstream_api_key or _preset_key(name, config)
+    api_key, *spares = own_keys(own) or (config.upstream_api_key or _preset_key(name, config),)
     # Who configures the header that carries a credential needs no other.
     is_authorized = not CREDENTIAL_HEADERS.isdisjoint(own.headers)
     return Provider(
         name=name,
         base_url=base_url.rstrip("/"),
         api_key=api_key,
-        secrets=(*([api_key] if api_key else []), *map(Secret, own.headers.values())),
+        secrets=tuple(k for k in (api_key, *spares, *map(Secret, own.headers.values())) if k),
         key_variable=preset.key_variable if preset and not is_authorized else None,
         dialect=own.dialect or (preset.dialect if preset else None),
         headers={**(preset.headers if preset else {}), **own.headers},
@@ -59,7 +59,15 @@ def resolve(name: str, config: ProvidersConfig) -> Provider:
         whole_handle=own.base_url is None and upstream is not None,
         key_header=preset.key_header if preset else None,
         signer=preset.signer if preset and not is_authorized else None,
+        max_concurrency=own.max_concurrency,
+        spare_keys=tuple(key for key in spares if key),
     )
+
+
+def own_keys(settings: ProviderSettings) -> tuple[Secret, ...]:
+    """Return the keys that are configured for a provider by name, each once, in the order of their turns."""
+    single = (settings.api_key,) if settings.api_key else ()
+    return tuple(dict.fromkeys((*single, *settings.api_keys)))
 
 
 def at_location(provider: Provider, path: str) -> Provider:

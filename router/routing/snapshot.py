@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from router.config import Policy
 from router.errors import ModelNotFoundError
 from router.values import Deployment
 
@@ -37,7 +38,7 @@ class Snapshot:
     """One state of the list. `generation` grows with every change; 0 is the state before any list.
 
     `models` is in the order of the source list. `by_name` finds a model by its id or an alias. `listing`
-    is the OpenAI form of the whole list, made once per generation.
+    is the OpenAI form of the whole list, made once per generation. `policy` is how its calls are routed.
     """
 
     generation: int
@@ -45,6 +46,7 @@ class Snapshot:
     set_aside: tuple[SetAside, ...] = ()
     by_name: Mapping[str, Model] = field(default_factory=lambda: MappingProxyType({}), repr=False)
     listing: bytes = field(default=b'{"object":"list","data":[]}', repr=False)
+    policy: Policy = field(default_factory=Policy)
 
     def find(self, name: str) -> Model:
         """Return the model that callers call `name`.

@@ -39,10 +39,9 @@ percent-encoded."""
 class Door:
     """Lets calls in. Lives as long as the application. `snapshot` gives the list's state of the moment."""
 
-    def __init__(self, pipeline: Stage, snapshot: Callable[[], Snapshot], total: float) -> None:
+    def __init__(self, pipeline: Stage, snapshot: Callable[[], Snapshot]) -> None:
         self._pipeline = pipeline
         self._snapshot = snapshot
-        self._total = total
         self._in_flight = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -63,17 +62,20 @@ class Door:
         """Make the call that `context` asks for; credential, request id and deadline come from it."""
         now = asyncio.get_running_loop().time()
         given = dict(context.invocation_metadata() or ())
+        snapshot, ahead = self._snapshot(), _ahead_of(context.time_remaining())
+        total = snapshot.policy.timeouts.total
         return Call(
             operation=operation,
             request_id=_request_id(given.get("x-request-id")),
             credential=credential_of(context),
-            snapshot=self._snapshot(),
-            deadline=now + min(self._total, _ahead_of(context.time_remaining())),
+            snapshot=snapshot,
+            deadline=now + min(total, ahead),
             record=CallRecord(started=perf_counter(), asked_model=name),
             body=body,
             name=name,
             is_stream=is_stream,
             is_strict=given.get("x-trunkline-strict") == "true",
+            has_own_deadline=total <= ahead,
         )
 
     async def answers(

@@ -24,6 +24,7 @@ _ROUTES = {
     "/v1/models": ("GET", Operation.LIST_MODELS),
     "/v1/chat/completions": ("POST", Operation.CHAT),
     "/v1/embeddings": ("POST", Operation.EMBEDDINGS),
+    "/v1/route:explain": ("POST", Operation.EXPLAIN),
 }
 
 

@@ -13,8 +13,9 @@ from trunkline.v1 import model_service_pb2_grpc as pb_grpc
 class ModelService(pb_grpc.ModelServiceServicer):
     """See `model_service.proto`."""
 
-    def __init__(self, door: Door) -> None:
+    def __init__(self, door: Door, standing: codec.StandingOf) -> None:
         self._door = door
+        self._standing = standing
 
     async def ListModels(
         self, request: pb.ListModelsRequest, context: Context
@@ -23,7 +24,9 @@ class ModelService(pb_grpc.ModelServiceServicer):
 
         def page(event: Event) -> pb.ListModelsResponse:
             snapshot = _listing(event).snapshot
-            return codec.list_models_response(snapshot, request.page_size, request.page_token)
+            return codec.list_models_response(
+                snapshot, self._standing, request.page_size, request.page_token
+            )
 
         call = self._door.call(context, Operation.LIST_MODELS)
         return await self._door.answer(context, call, page)
@@ -33,7 +36,8 @@ class ModelService(pb_grpc.ModelServiceServicer):
 
         def one(event: Event) -> pb.GetModelResponse:
             model = _listing(event).model
-            return pb.GetModelResponse(model=codec.model_message(model) if model else None)
+            message = codec.model_message(model, self._standing) if model else None
+            return pb.GetModelResponse(model=message)
 
         call = self._door.call(context, Operation.GET_MODEL, name=request.id)
         return await self._door.answer(context, call, one)
@@ -45,7 +49,7 @@ class ModelService(pb_grpc.ModelServiceServicer):
         del request
 
         def state(event: Event) -> pb.WatchModelsResponse:
-            return codec.watch_models_response(_listing(event).snapshot)
+            return codec.watch_models_response(_listing(event).snapshot, self._standing)
 
         call = self._door.call(context, Operation.WATCH_MODELS)
         async for response in self._door.answers(context, call, state):

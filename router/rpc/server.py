@@ -9,12 +9,14 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
 from router.pipeline.authenticate import Authenticate
 from router.rpc.chat import ChatService
+from router.rpc.codec import StandingOf
 from router.rpc.door import Door
 from router.rpc.embeddings import EmbeddingService
 from router.rpc.forward import ForwardService
 from router.rpc.health import NOT_SERVING, SERVING, HealthService
 from router.rpc.models import ModelService
 from router.rpc.reflection import ReflectionService
+from router.rpc.routes import RouteService
 from router.rpc.status import MAX_METADATA_BYTES
 from trunkline.v1 import (
     chat_service_pb2,
@@ -25,6 +27,8 @@ from trunkline.v1 import (
     forward_service_pb2_grpc,
     model_service_pb2,
     model_service_pb2_grpc,
+    route_service_pb2,
+    route_service_pb2_grpc,
     status_pb2,
 )
 
@@ -32,6 +36,7 @@ _NAMES: Final = (
     chat_service_pb2.DESCRIPTOR.services_by_name["ChatService"].full_name,
     embedding_service_pb2.DESCRIPTOR.services_by_name["EmbeddingService"].full_name,
     model_service_pb2.DESCRIPTOR.services_by_name["ModelService"].full_name,
+    route_service_pb2.DESCRIPTOR.services_by_name["RouteService"].full_name,
     forward_service_pb2.DESCRIPTOR.services_by_name["ForwardService"].full_name,
 )
 
@@ -44,6 +49,7 @@ class RpcServer:
         door: Door,
         authenticate: Authenticate,
         status: Callable[[], status_pb2.RouterStatus],
+        standing: StandingOf,
         *,
         max_message_bytes: int,
     ) -> None:
@@ -65,7 +71,10 @@ class RpcServer:
         embedding_service_pb2_grpc.add_EmbeddingServiceServicer_to_server(
             EmbeddingService(door), self.server
         )
-        model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(door), self.server)
+        model_service_pb2_grpc.add_ModelServiceServicer_to_server(
+            ModelService(door, standing), self.server
+        )
+        route_service_pb2_grpc.add_RouteServiceServicer_to_server(RouteService(door), self.server)
         forward_service_pb2_grpc.add_ForwardServiceServicer_to_server(
             ForwardService(door), self.server
         )

@@ -18,7 +18,13 @@ import aiohttp
 from aiohttp.client_proto import ResponseHandler
 from yarl import URL
 
-from router.errors import UpstreamError, UpstreamTruncatedError, UpstreamUnavailableError
+from router.errors import (
+    UpstreamDisconnectedError,
+    UpstreamError,
+    UpstreamTruncatedError,
+    UpstreamUnavailableError,
+    UpstreamUnreachableError,
+)
 from router.wire.http import HttpRequest
 
 KEEP_ALIVE_SECONDS: Final = 15.0
@@ -40,16 +46,16 @@ def _payload(body: bytes) -> bytes | io.BytesIO | None:
 
 _WORDS: Final[tuple[tuple[type[Exception], type[UpstreamError], str], ...]] = (
     (aiohttp.ClientPayloadError, UpstreamTruncatedError, "The provider's answer broke off."),
-    (aiohttp.ConnectionTimeoutError, UpstreamUnavailableError, "The provider cannot be reached in time."),
-    (aiohttp.ClientConnectorCertificateError, UpstreamUnavailableError, "The provider's certificate is bad."),
-    (aiohttp.ClientConnectorDNSError, UpstreamUnavailableError, "The provider's host is not known."),
-    (aiohttp.ClientConnectorError, UpstreamUnavailableError, "The provider cannot be reached."),
-    (aiohttp.ServerDisconnectedError, UpstreamUnavailableError, "The provider hung up without an answer."),
-    (aiohttp.ClientOSError, UpstreamUnavailableError, "The connection to the provider failed."),
+    (aiohttp.ConnectionTimeoutError, UpstreamUnreachableError, "The provider cannot be reached in time."),
+    (aiohttp.ClientConnectorCertificateError, UpstreamUnreachableError, "The provider's certificate is bad."),
+    (aiohttp.ClientConnectorDNSError, UpstreamUnreachableError, "The provider's host is not known."),
+    (aiohttp.ClientConnectorError, UpstreamUnreachableError, "The provider cannot be reached."),
+    (aiohttp.ServerDisconnectedError, UpstreamDisconnectedError, "The provider hung up without an answer."),
+    (aiohttp.ClientOSError, UpstreamDisconnectedError, "The connection to the provider failed."),
     (aiohttp.ClientResponseError, UpstreamUnavailableError, "The provider's answer is not valid HTTP."),
     (aiohttp.ClientError, UpstreamUnavailableError, "The request to the provider failed."),
-    (ConnectionError, UpstreamUnavailableError, "The connection to the provider failed."),
-    (TimeoutError, UpstreamUnavailableError, "The provider did not answer in time."),
+    (ConnectionError, UpstreamDisconnectedError, "The connection to the provider failed."),
+    (TimeoutError, UpstreamDisconnectedError, "The provider did not answer in time."),
     (ValueError, UpstreamUnavailableError, "The provider's address cannot be used."),
 )  # fmt: skip
 """The most specific first; words that name no address, since they reach callers."""

@@ -29,6 +29,26 @@ class _Peek(msgspec.Struct):
 
 _PEEK = msgspec.json.Decoder(_Peek)
 
+
+class _Kind(msgspec.Struct):
+    """What tells a request for embeddings from one for a chat."""
+
+    input: Any = None
+    messages: msgspec.Raw = msgspec.Raw()
+
+
+_KIND = msgspec.json.Decoder(_Kind)
+
+
+def is_for_embeddings(body: bytes) -> bool:
+    """Whether a body asks for embeddings: it has an `input` and no `messages`. Never raises."""
+    try:
+        kind = _KIND.decode(body)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return False
+    return kind.input is not None and not bytes(kind.messages)
+
+
 _FORMATS = ("float", "base64")
 
 

@@ -96,6 +96,7 @@ async def faces(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Faces
     rows = [row(e.id, f"/corpus/{e.id}{PATHS[e.kind]}") for e in RECORDED.values()]
     environ = {"MODEL_LIST_URL": write_list(path / "models.json", rows)}
     environ["TRUNKLINE_PROVIDERS__CORPUS__API_KEY"] = "canary-of-the-upstream"
+    environ["TRUNKLINE_RETRIES"] = "0"
     async with upstream(replay) as provider:
         environ["TRUNKLINE_PROVIDERS__CORPUS__BASE_URL"] = provider.url
         async with (

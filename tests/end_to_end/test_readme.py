@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from launch.config import PARSERS, PROVIDER_PARSERS, UNPREFIXED
+from launch.config import UNPREFIXED
+from launch.settings import PARSERS, PROVIDER_PARSERS
 from tests.support.process import PATIENCE, started
 
 README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")

@@ -6,7 +6,7 @@ import pytest
 
 from launch import config as configuration
 from launch.config import is_loopback, require_keys
-from router.config import Timeouts
+from router.config import AdmissionConfig, Balancing, Fallbacks, Timeouts
 from router.errors import ConfigError
 from router.values import Dialect, Secret
 
@@ -23,7 +23,11 @@ def test_nothing_configured_gives_the_documented_defaults() -> None:
     assert config.edge.router_target == "127.0.0.1:50051"
     assert config.router.model_list.source is None
     assert config.router.model_list.refresh_seconds == 60
-    assert config.router.timeouts == Timeouts(connect=5, first_token=120, idle=60, total=600)
+    assert config.router.policy.timeouts == Timeouts(connect=5, first_token=120, idle=60, total=600)
+    assert (config.router.policy.retries, config.router.policy.retry_backoff) == (2, 0.5)
+    assert config.router.policy.balancing is Balancing.PEAK_EWMA
+    assert config.router.policy.fallbacks == {}
+    assert config.router.admission == AdmissionConfig(4096, 512, 64)
     assert config.router.max_body_bytes == config.edge.max_body_bytes == 64 * 1024 * 1024
     assert config.router.drain_seconds == config.edge.drain_seconds == 30
     assert config.edge.cors_origins == ()
@@ -50,6 +54,14 @@ def test_every_variable_arrives() -> None:
         UPSTREAM_BASE_URL="http://one",
         UPSTREAM_API_KEY="one-key",
         TRUNKLINE_TIMEOUTS__FIRST_TOKEN="1.5",
+        TRUNKLINE_RETRIES="5",
+        TRUNKLINE_RETRY_BACKOFF="0.25",
+        TRUNKLINE_BALANCING="Least_In_Flight",
+        TRUNKLINE_LIMITS__CONCURRENCY="7",
+        TRUNKLINE_LIMITS__QUEUE="0",
+        TRUNKLINE_LIMITS__DEPLOYMENT_QUEUE="3",
+        TRUNKLINE_PROVIDERS__MY_VLLM__API_KEYS="more-one, more-two",
+        TRUNKLINE_PROVIDERS__MY_VLLM__MAX_CONCURRENCY="9",
         TRUNKLINE_MAX_BODY_BYTES="2048",
         TRUNKLINE_DRAIN_SECONDS="3",
         TRUNKLINE_CORS_ORIGINS="http://a, http://b",
@@ -73,7 +85,12 @@ def test_every_variable_arrives() -> None:
     )  # fmt: skip
     assert router.providers.upstream_base_url == "http://one"
     assert router.providers.upstream_api_key == Secret("one-key")
-    assert router.timeouts.first_token == 1.5
+    assert router.policy.timeouts.first_token == 1.5
+    assert (router.policy.retries, router.policy.retry_backoff) == (5, 0.25)
+    assert router.policy.balancing is Balancing.LEAST_IN_FLIGHT
+    assert router.admission == AdmissionConfig(7, 0, 3)
+    assert own.api_keys == (Secret("more-one"), Secret("more-two"))
+    assert own.max_concurrency == 9
     assert router.max_body_bytes == 2048
     assert config.edge.cors_origins == ("http://a", "http://b")
     assert (config.log.level, config.log.format) == ("debug", "json")
@@ -88,7 +105,7 @@ def test_the_environment_overrides_the_file(tmp_path: Path) -> None:
     config = load(TRUNKLINE_CONFIG=str(file), TRUNKLINE_TIMEOUTS__IDLE="4")
 
     assert config.edge.http_port == 81
-    assert (config.router.timeouts.connect, config.router.timeouts.idle) == (2, 4)
+    assert (config.router.policy.timeouts.connect, config.router.policy.timeouts.idle) == (2, 4)
     assert config.router.api_keys == (Secret("one-key"), Secret("two-key"))
     assert config.router.providers.named["MY_VLLM"].base_url == "http://gpu"
     assert config.router.providers.named["MY_VLLM"].headers == {"x-one": "1"}
@@ -254,3 +271,40 @@ def test_an_endpoint_tells_azures_address() -> None:
     assert told.router.providers.preset_base_urls == {"azure": "https://me.openai.azure.com/"}
     with pytest.raises(ConfigError, match="AZURE_OPENAI_ENDPOINT"):
         load(AZURE_OPENAI_ENDPOINT="me.openai.azure.com")
+
+
+def test_fallbacks_are_read_from_the_file_with_names_as_they_are(tmp_path: Path) -> None:
+    file = tmp_path / "trunkline.yaml"
+    file.write_text(
+        "fallbacks:\n"
+        "  GPT-4o: [Claude/3, other]\n"
+        "  short: other\n"
+        "  '*': {general: last, context_window: [long], content_policy: lax}\n"
+    )
+    policy = load(TRUNKLINE_CONFIG=str(file)).router.policy
+
+    assert policy.fallbacks_of("GPT-4o") == Fallbacks(("Claude/3", "other"))
+    assert policy.fallbacks_of("short") == Fallbacks(("other",))
+    assert policy.fallbacks_of("anything") == Fallbacks(("last",), ("long",), ("lax",))
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("fallbacks: other", "fallbacks"),
+        ("fallbacks: {m: []}", "fallbacks.m.general"),
+        ("fallbacks: {m: [1]}", "fallbacks.m.general"),
+        ("fallbacks: {m: {timeout: n}}", "fallbacks.m"),
+        ("balancing: best", "balancing"),
+        ("retries: 11", "retries"),
+        ("retries: -1", "retries"),
+        ("limits: {concurrency: 0}", "limits.concurrency"),
+        ("providers: {p: {max_concurrency: many}}", "providers.p.max_concurrency"),
+    ],
+)
+def test_what_routing_cannot_use_is_named(tmp_path: Path, text: str, named: str) -> None:
+    file = tmp_path / "trunkline.yaml"
+    file.write_text(text)
+
+    with pytest.raises(ConfigError, match=named):
+        load(TRUNKLINE_CONFIG=str(file))

@@ -15,6 +15,7 @@ from trunkline.v1 import (
     failure_pb2,
     forward_service_pb2,
     model_service_pb2,
+    route_service_pb2,
 )
 
 SERVICES = [
@@ -24,6 +25,7 @@ SERVICES = [
         embedding_service_pb2,
         forward_service_pb2,
         model_service_pb2,
+        route_service_pb2,
     )
     for service in module.DESCRIPTOR.services_by_name.values()
 ]

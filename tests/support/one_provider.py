@@ -35,6 +35,7 @@ async def running(
             "MODEL_LIST_URL": write_list(tmp_path / "models.json", rows),
             "TRUNKLINE_PROVIDERS__OPENAI__BASE_URL": provider.url,
             "TRUNKLINE_PROVIDERS__ANTHROPIC__BASE_URL": provider.url,
+            "TRUNKLINE_RETRY_BACKOFF": "0.001",
             "OPENAI_API_KEY": KEY,
             "ANTHROPIC_API_KEY": KEY,
             **environ,

@@ -124,6 +124,7 @@ class Upstream:
         self.left = asyncio.Event()
         self.connections: list[Connection] = []
         self.port = 0
+        self.server: asyncio.Server
 
     @property
     def url(self) -> str:
@@ -160,7 +161,7 @@ async def _read(reader: asyncio.StreamReader) -> Request:
 async def upstream(script: Script) -> AsyncIterator[Upstream]:
     """Give a running provider."""
     provider = Upstream(script)
-    server = await asyncio.start_server(provider.serve, "127.0.0.1", 0)
+    server = provider.server = await asyncio.start_server(provider.serve, "127.0.0.1", 0)
     provider.port = server.sockets[0].getsockname()[1]
     try:
         yield provider
@@ -169,3 +170,34 @@ async def upstream(script: Script) -> AsyncIterator[Upstream]:
         for connection in provider.connections:
             connection.reset()
         await server.wait_closed()
+
+
+def in_turn(*scripts: Script) -> Script:
+    """Follow one script after the other, request by request; the last one for all that come later."""
+    left = list(scripts)
+
+    async def script(request: Request, connection: Connection) -> None:
+        await (left.pop(0) if len(left) > 1 else left[0])(request, connection)
+
+    return script
+
+
+def garbage(data: bytes = b"\x00\xff\x13 no HTTP at all\r\n\r\n") -> Script:
+    """Answer with bytes that are no HTTP, and close."""
+
+    async def script(request: Request, connection: Connection) -> None:
+        await connection.raw(data)
+        connection.is_over = True
+
+    return script
+
+
+def truncated(body: bytes, length: int) -> Script:
+    """Announce `length` bytes, send fewer, and close in good order."""
+
+    async def script(request: Request, connection: Connection) -> None:
+        head = f"HTTP/1.1 200 Scripted\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n"
+        await connection.raw(head.encode() + body)
+        connection.is_over = True
+
+    return script

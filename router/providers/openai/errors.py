@@ -89,7 +89,8 @@ def _words(value: object, body: bytes, status: int) -> Words:
         and isinstance(error, dict)
         and isinstance(error.get("message"), str)
     ):
-        kind, param, code = (error.get(k) for k in ("type", "param", "code"))
+        kind, param = error.get("type"), error.get("param")
+        code = error.get("code", _DEFAULT_CODE.get(status))
         default_kind = _DEFAULT_TYPE.get(status, "invalid_request_error")
         kind = kind if isinstance(kind, str) else default_kind
         complete = {**error, "type": kind, "param": param, "code": code}
@@ -99,10 +100,16 @@ def _words(value: object, body: bytes, status: int) -> Words:
             param=param if isinstance(param, str) else None,
             type=kind,
             whole=body if _is_complete(error, body) else _encoded({**value, "error": complete}),
+            meaning=_meaning(error["message"]),
         )
     code = error.get("code") if isinstance(error, dict) else None
     text = _text_in(value) or f"The provider answered with status {status} and no message."
-    return Words(message=text, code=code if isinstance(code, str) else None)
+    code = code if isinstance(code, str) else None
+    return Words(message=text, code=code, meaning=_meaning(text))
+
+
+def _meaning(message: str) -> str | None:
+    return "context_length_exceeded" if _TOO_LONG.search(message) else None
 
 
 def _is_complete(error: dict[str, Any], body: bytes) -> bool:
@@ -129,6 +136,8 @@ def _encoded(value: dict[str, Any]) -> bytes:
 
 
 _DEFAULT_TYPE = {429: "rate_limit_error"}
+_DEFAULT_CODE = {429: "rate_limit_exceeded"}
+"""What stands in for a member that a provider left out."""
 
 
 def _text_in(value: object, depth: int = 0) -> str:
@@ -153,6 +162,12 @@ def _spelt(value: dict[str, Any]) -> str:
     except RecursionError:
         return ""
 
+
+_TOO_LONG = re.compile(
+    r"maximum (?:context|prompt) length|prompt too long; exceeded max context length", re.IGNORECASE
+)
+"""How vendors without a code for it say that a context is too long (recorded: DeepSeek, Ollama, OpenRouter,
+xAI)."""
 
 _MARKUP = re.compile(r"(?i)<(!doctype|html|body|h1|p)\b")
 _UNSEEN = frozenset({"script", "style", "head"})

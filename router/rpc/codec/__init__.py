@@ -44,6 +44,7 @@ from router.rpc.codec.embeddings import (
 from router.rpc.codec.models import (
     DEFAULT_PAGE_SIZE,
     MAX_PAGE_SIZE,
+    StandingOf,
     list_models_response,
     model_message,
     watch_models_response,
@@ -52,6 +53,7 @@ from router.rpc.codec.models import (
 __all__ = [
     "DEFAULT_PAGE_SIZE",
     "MAX_PAGE_SIZE",
+    "StandingOf",
     "chunk_from_json",
     "chunk_to_json",
     "completion_from_json",

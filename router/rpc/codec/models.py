@@ -2,14 +2,18 @@
 
 import base64
 import binascii
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Final
 
 from router.errors import InvalidRequestError
-from router.routing.select import missing_key
+from router.routing.health import Standing
 from router.routing.snapshot import Model, Snapshot
 from router.values import Deployment
 from trunkline.v1 import model_service_pb2 as pb
+
+StandingOf = Callable[[Deployment], Standing]
+"""Says how a deployment stands now."""
 
 DEFAULT_PAGE_SIZE: Final = 1000
 MAX_PAGE_SIZE: Final = 10_000
@@ -17,7 +21,7 @@ MAX_PAGE_SIZE: Final = 10_000
 
 
 def list_models_response(
-    snapshot: Snapshot, page_size: int = 0, page_token: str = ""
+    snapshot: Snapshot, standing: StandingOf, page_size: int = 0, page_token: str = ""
 ) -> pb.ListModelsResponse:
     """Return a page of the list. A token names the last model of the page before.
 
@@ -33,20 +37,21 @@ def list_models_response(
     page = snapshot.models[start:end]
     has_more = bool(page) and end < len(snapshot.models)
     return pb.ListModelsResponse(
-        models=map(model_message, page),
+        models=[model_message(model, standing) for model in page],
         next_page_token=_token(page[-1].id) if has_more else "",
         generation=snapshot.generation,
     )
 
 
-def watch_models_response(snapshot: Snapshot) -> pb.WatchModelsResponse:
+def watch_models_response(snapshot: Snapshot, standing: StandingOf) -> pb.WatchModelsResponse:
     """Return one state of the list."""
     return pb.WatchModelsResponse(
-        generation=snapshot.generation, models=map(model_message, snapshot.models)
+        generation=snapshot.generation,
+        models=[model_message(model, standing) for model in snapshot.models],
     )
 
 
-def model_message(model: Model) -> pb.Model:
+def model_message(model: Model, standing: StandingOf) -> pb.Model:
     """Return one model."""
     return pb.Model(
         id=model.id,
@@ -54,11 +59,11 @@ def model_message(model: Model) -> pb.Model:
         owned_by=model.owned_by,
         family=model.family,
         aliases=model.aliases,
-        deployments=map(_deployment, model.deployments),
+        deployments=[_deployment(each, standing(each)) for each in model.deployments],
     )
 
 
-def _deployment(deployment: Deployment) -> pb.Deployment:
+def _deployment(deployment: Deployment, standing: Standing) -> pb.Deployment:
     price = deployment.price
     return pb.Deployment(
         provider=deployment.provider.name,
@@ -70,17 +75,15 @@ def _deployment(deployment: Deployment) -> pb.Deployment:
         priority=deployment.priority,
         context_window=deployment.context_window,
         max_output_tokens=deployment.max_output_tokens,
-        unavailable_reason=_unavailable_reason(deployment),
+        unavailable_reason=standing.words,
+        state=pb.DeploymentState.Value(f"DEPLOYMENT_STATE_{standing.readiness.name}"),
+        retry_in_seconds=standing.seconds,
+        calls_in_flight=standing.in_flight,
     )
 
 
 def _decimal(value: Decimal) -> str:
     return format(value, "f")
-
-
-def _unavailable_reason(deployment: Deployment) -> str:
-    variable = missing_key(deployment)
-    return f"{variable} is not set" if variable else ""
 
 
 def _token(model_id: str) -> str:

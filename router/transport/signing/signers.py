@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Final
 from urllib.parse import urlsplit
 
-from router.errors import UpstreamAuthError
+from router.errors import CredentialMissingError
 from router.transport.signing.chain import Chain
 from router.transport.signing.threads import in_thread
 from router.values import Provider, Signer
@@ -84,7 +84,7 @@ class Signers:
         """Return `request` with the credential of the provider's cloud.
 
         Raises:
-            UpstreamAuthError: if the chain gives no credential.
+            CredentialMissingError: if the chain gives no credential.
 
         """
         signer = provider.signer
@@ -97,13 +97,13 @@ class Signers:
             if len(request.body) > LARGE_BODY:
                 return await in_thread(lambda: chain.signed(request), f"sign-{signer}")
             return chain.signed(request)
-        except UpstreamAuthError:
+        except CredentialMissingError:
             raise
         except Exception as exc:
             # The library's words may repeat a secret: its kind of error has to do.
             why = "none in time" if isinstance(exc, TimeoutError) else type(exc).__name__
             msg = f"No credential for provider '{provider.name}' ({why}). Looked for: {LOOKED_FOR[signer]}."
-            raise UpstreamAuthError(msg) from exc
+            raise CredentialMissingError(msg) from exc
 
     async def _fresh(self, kept: _Kept, signer: Signer, scope: str) -> Chain:
         """Return the chain with a credential that can be used; renew it if it ends soon."""

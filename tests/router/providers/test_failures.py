@@ -3,14 +3,18 @@
 import pytest
 
 from router.errors import (
-    DeadlineExceededError,
+    AccountUnpaidError,
+    ContentPolicyError,
+    ContextWindowError,
     QuotaExhaustedError,
     RateLimitedError,
     UpstreamAuthError,
     UpstreamError,
     UpstreamModelNotFoundError,
+    UpstreamNotFoundError,
     UpstreamOverloadedError,
     UpstreamRejectedError,
+    UpstreamTimeoutError,
     UpstreamUnavailableError,
 )
 from router.providers.failures import (
@@ -27,11 +31,11 @@ SAID = Words("words", code="their_code", param="their_param", type="their_type",
 KINDS: list[tuple[int, type[UpstreamError]]] = [
     (400, UpstreamRejectedError),
     (401, UpstreamAuthError),
-    (402, UpstreamAuthError),
+    (402, AccountUnpaidError),
     (403, UpstreamAuthError),
-    (404, UpstreamRejectedError),
+    (404, UpstreamNotFoundError),
     (405, UpstreamRejectedError),
-    (408, DeadlineExceededError),
+    (408, UpstreamTimeoutError),
     (409, UpstreamRejectedError),
     (410, UpstreamModelNotFoundError),
     (413, UpstreamRejectedError),
@@ -44,7 +48,7 @@ KINDS: list[tuple[int, type[UpstreamError]]] = [
     (501, UpstreamUnavailableError),
     (502, UpstreamUnavailableError),
     (503, UpstreamOverloadedError),
-    (504, DeadlineExceededError),
+    (504, UpstreamTimeoutError),
     (529, UpstreamOverloadedError),
     (301, UpstreamUnavailableError),
     (304, UpstreamUnavailableError),
@@ -67,7 +71,7 @@ def test_only_a_verdict_on_the_request_keeps_status_code_and_body(
     status: int, kind: type[UpstreamError]
 ) -> None:
     error = failure(status, {}, SAID)
-    keeps = kind in (UpstreamRejectedError, RateLimitedError)
+    keeps = kind in (UpstreamRejectedError, UpstreamNotFoundError, RateLimitedError)
 
     assert error.http_status == (status if status in KEPT_STATUSES else None)
     assert (error.code, error.body) == (("their_code", b"{}") if keeps else (None, b""))
@@ -79,6 +83,36 @@ def test_only_a_verdict_on_the_request_keeps_status_code_and_body(
 def test_a_quota_that_is_used_up_is_told_from_a_rate(words: Words) -> None:
     assert type(failure(429, {}, words)) is QuotaExhaustedError
     assert type(failure(400, {}, words)) is UpstreamRejectedError
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        ("context_length_exceeded", ContextWindowError),
+        ("content_filter", ContentPolicyError),
+        ("content_policy_violation", ContentPolicyError),
+        ("model_not_found", UpstreamModelNotFoundError),
+        ("DeploymentNotFound", UpstreamModelNotFoundError),
+    ],
+)
+@pytest.mark.parametrize("status", [400, 404, 413, 422])
+def test_a_machine_code_says_more_than_the_status(
+    status: int, code: str, kind: type[UpstreamError]
+) -> None:
+    said = failure(status, {}, Words("m", code=code, whole=b"{}"))
+    meant = failure(status, {}, Words("m", code="their_code", meaning=code))
+
+    assert (type(said), type(meant)) == (kind, kind)
+    assert (said.http_status, said.code, said.body) == (status, code, b"{}")
+    assert meant.code == "their_code"
+    assert type(failure(500, {}, Words("m", code=code))) is UpstreamUnavailableError
+
+
+@pytest.mark.parametrize(("headers", "stated"), [({}, None), ({"retry-after": "7"}, 7)])
+def test_a_wait_that_was_stated_is_told_from_one_that_we_guess(
+    headers: dict[str, str], stated: float | None
+) -> None:
+    assert failure(429, headers, SAID).stated_wait == stated
 
 
 @pytest.mark.parametrize("status", [429, 503, 529])

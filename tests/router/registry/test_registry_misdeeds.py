@@ -71,7 +71,7 @@ async def test_without_any_good_list_nothing_is_served(
     await do(server)
     registry = await start(fetch_seconds=SLOW if misdeed == "slow" else 10.0)
 
-    assert registry.snapshot is EMPTY
+    assert registry.snapshot == EMPTY
     [sentence] = registry.degraded()
     assert sentence.startswith(f"model list: {reason}")
     assert sentence.endswith("; no list is served")

@@ -46,7 +46,7 @@ async def test_a_saved_list_of_which_nothing_can_be_served_is_not_served(
     server.listed = [row("b", handle="/mine/v1/messages")]
     await (await start(providers=mine)).close()
     registry = await start()
-    assert registry.snapshot is EMPTY
+    assert registry.snapshot == EMPTY
 
     server.listed = rows(1)
     await registry.refresh_now()

@@ -3,6 +3,7 @@ from decimal import Decimal
 import pytest
 
 from router.errors import InvalidRequestError
+from router.routing.health import HealthBook, Standing
 from router.routing.snapshot import EMPTY, Model, Snapshot
 from router.rpc import codec
 from router.values import Deployment, Dialect, Endpoint, Price, Provider, Secret
@@ -23,6 +24,10 @@ def deployment(price: Price | None = None, key: Secret | None = None) -> Deploym
     )
 
 
+def standing(listed: Deployment) -> Standing:
+    return HealthBook(lambda: 0.5).standing(listed, 0.0)
+
+
 def snapshot(*ids: str) -> Snapshot:
     return Snapshot(
         generation=7, models=tuple(Model(i, 5, "p", "fam", (deployment(),), ("x",)) for i in ids)
@@ -33,7 +38,7 @@ def test_a_model_carries_its_deployments_and_exact_prices() -> None:
     price = Price(Decimal("0.0000001"), Decimal("1E+1"))
     model = Model("a/b", 5, "p", "fam", (deployment(price, Secret("k")), deployment()), ("x",))
 
-    message = codec.model_message(model)
+    message = codec.model_message(model, standing)
 
     assert (message.id, message.created, message.owned_by, message.family) == ("a/b", 5, "p", "fam")
     assert list(message.aliases) == ["x"]
@@ -46,19 +51,19 @@ def test_a_model_carries_its_deployments_and_exact_prices() -> None:
 
 
 def test_a_deployment_whose_key_is_missing_names_the_variable() -> None:
-    message = codec.model_message(Model("m", 1, "p", "", (deployment(),)))
+    message = codec.model_message(Model("m", 1, "p", "", (deployment(),)), standing)
 
     assert message.deployments[0].unavailable_reason == "P_API_KEY is not set"
 
 
 def test_a_deployment_that_can_be_called_states_no_reason() -> None:
-    message = codec.model_message(Model("m", 1, "p", "", (deployment(key=Secret("k")),)))
+    message = codec.model_message(Model("m", 1, "p", "", (deployment(key=Secret("k")),)), standing)
 
     assert message.deployments[0].unavailable_reason == ""
 
 
 def test_a_watcher_gets_the_whole_list() -> None:
-    message = codec.watch_models_response(snapshot("b", "a"))
+    message = codec.watch_models_response(snapshot("b", "a"), standing)
 
     assert (message.generation, [m.id for m in message.models]) == (7, ["b", "a"])
 
@@ -68,7 +73,7 @@ def test_pages_cover_the_list_in_its_order() -> None:
     seen: list[str] = []
     token = ""
     for _ in ids:
-        page = codec.list_models_response(snapshot(*ids), 2, token)
+        page = codec.list_models_response(snapshot(*ids), standing, 2, token)
         seen += [m.id for m in page.models]
         token = page.next_page_token
         if not token:
@@ -79,21 +84,21 @@ def test_pages_cover_the_list_in_its_order() -> None:
 
 
 def test_a_token_continues_after_its_model_on_a_changed_list() -> None:
-    token = codec.list_models_response(snapshot("a", "b", "c"), 2).next_page_token
+    token = codec.list_models_response(snapshot("a", "b", "c"), standing, 2).next_page_token
 
-    page = codec.list_models_response(snapshot("new", "b", "newer", "c"), 2, token)
+    page = codec.list_models_response(snapshot("new", "b", "newer", "c"), standing, 2, token)
 
     assert [m.id for m in page.models] == ["newer", "c"]
 
 
 def test_an_empty_list_has_one_empty_page() -> None:
-    page = codec.list_models_response(EMPTY)
+    page = codec.list_models_response(EMPTY, standing)
 
     assert (list(page.models), page.next_page_token) == ([], "")
 
 
 def test_a_page_has_a_thousand_models_unless_asked() -> None:
-    page = codec.list_models_response(snapshot(*map(str, range(1001))))
+    page = codec.list_models_response(snapshot(*map(str, range(1001))), standing)
 
     assert len(page.models) == codec.DEFAULT_PAGE_SIZE == 1000
 
@@ -101,7 +106,7 @@ def test_a_page_has_a_thousand_models_unless_asked() -> None:
 @pytest.mark.parametrize("size", [-1, codec.MAX_PAGE_SIZE + 1])
 def test_a_size_out_of_range_is_refused(size: int) -> None:
     with pytest.raises(InvalidRequestError) as caught:
-        codec.list_models_response(snapshot("a"), size)
+        codec.list_models_response(snapshot("a"), standing, size)
 
     assert caught.value.param == "page_size"
 
@@ -109,6 +114,6 @@ def test_a_size_out_of_range_is_refused(size: int) -> None:
 @pytest.mark.parametrize("token", ["!", "YQ", "Z29uZQ==", "/w==", "_w==", "é"])
 def test_a_token_that_leads_nowhere_is_refused(token: str) -> None:
     with pytest.raises(InvalidRequestError) as caught:
-        codec.list_models_response(snapshot("a"), 1, token)
+        codec.list_models_response(snapshot("a"), standing, 1, token)
 
     assert caught.value.param == "page_token"

@@ -95,7 +95,7 @@ async def test_a_failure_says_the_same_in_its_trailers(tmp_path: Path) -> None:
         failed = await failure_of(client.chat.CreateChatCompletion(unary()))
 
     assert failed.trailers["x-trunkline-provider"] == "openai"
-    assert failed.trailers["x-trunkline-attempts"] == "1"
+    assert failed.trailers["x-trunkline-attempts"] == "3"
     assert str(failed.trailers["x-request-id"]).startswith("req_")
 
 

@@ -42,6 +42,7 @@ async def test_every_service_is_listed(tmp_path: Path, environ: dict[str, str]) 
         "trunkline.v1.ChatService",
         "trunkline.v1.EmbeddingService",
         "trunkline.v1.ModelService",
+        "trunkline.v1.RouteService",
         "trunkline.v1.ForwardService",
         "grpc.health.v1.Health",
         "grpc.reflection.v1alpha.ServerReflection",

@@ -4,12 +4,14 @@ from typing import Any
 import pytest
 
 from router.errors import (
-    DeadlineExceededError,
+    AccountUnpaidError,
     RateLimitedError,
     UpstreamAuthError,
     UpstreamError,
+    UpstreamNotFoundError,
     UpstreamOverloadedError,
     UpstreamRejectedError,
+    UpstreamTimeoutError,
     UpstreamUnavailableError,
 )
 from router.providers.anthropic.errors import MAX_WORDS, STATUS_OF
@@ -26,14 +28,14 @@ def error(kind: str, message: str, **more: Any) -> bytes:
     [
         ("invalid_request_error", UpstreamRejectedError),
         ("authentication_error", UpstreamAuthError),
-        ("billing_error", UpstreamAuthError),
+        ("billing_error", AccountUnpaidError),
         ("permission_error", UpstreamAuthError),
-        ("not_found_error", UpstreamRejectedError),
+        ("not_found_error", UpstreamNotFoundError),
         ("conflict_error", UpstreamRejectedError),
         ("request_too_large", UpstreamRejectedError),
         ("rate_limit_error", RateLimitedError),
         ("api_error", UpstreamUnavailableError),
-        ("timeout_error", DeadlineExceededError),
+        ("timeout_error", UpstreamTimeoutError),
         ("overloaded_error", UpstreamOverloadedError),
         ("an_error_of_tomorrow", UpstreamUnavailableError),
     ],

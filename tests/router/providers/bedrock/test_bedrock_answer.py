@@ -8,12 +8,13 @@ import pytest
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from router.errors import (
-    DeadlineExceededError,
     RateLimitedError,
     UpstreamAuthError,
     UpstreamError,
+    UpstreamModelNotFoundError,
     UpstreamOverloadedError,
     UpstreamRejectedError,
+    UpstreamTimeoutError,
     UpstreamTruncatedError,
     UpstreamUnavailableError,
 )
@@ -296,9 +297,9 @@ def test_streamed_citations_and_images_are_carried(exchange: Any) -> None:
             UpstreamRejectedError,
             400,
         ),
-        ("modelTimeoutException", {"message": "late"}, DeadlineExceededError, None),
+        ("modelTimeoutException", {"message": "late"}, UpstreamTimeoutError, None),
         ("accessDeniedException", {"message": "no"}, UpstreamAuthError, None),
-        ("resourceNotFoundException", {"message": "gone"}, UpstreamRejectedError, 404),
+        ("resourceNotFoundException", {"message": "gone"}, UpstreamModelNotFoundError, 404),
         ("newException", {"message": "new"}, UpstreamUnavailableError, None),
         ("throttlingException", b"not json", RateLimitedError, None),
         ("throttlingException", {}, RateLimitedError, None),

@@ -3,12 +3,14 @@ import json
 import pytest
 
 from router.errors import (
-    DeadlineExceededError,
+    AccountUnpaidError,
     RateLimitedError,
     TrunklineError,
     UpstreamAuthError,
+    UpstreamNotFoundError,
     UpstreamOverloadedError,
     UpstreamRejectedError,
+    UpstreamTimeoutError,
     UpstreamUnavailableError,
 )
 from router.providers.cohere import errors
@@ -17,11 +19,11 @@ from router.providers.cohere import errors
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
-        (400, UpstreamRejectedError), (401, UpstreamAuthError), (402, UpstreamAuthError),
-        (403, UpstreamAuthError), (404, UpstreamRejectedError), (422, UpstreamRejectedError),
+        (400, UpstreamRejectedError), (401, UpstreamAuthError), (402, AccountUnpaidError),
+        (403, UpstreamAuthError), (404, UpstreamNotFoundError), (422, UpstreamRejectedError),
         (429, RateLimitedError), (498, UpstreamRejectedError), (500, UpstreamUnavailableError),
         (501, UpstreamUnavailableError), (503, UpstreamOverloadedError),
-        (504, DeadlineExceededError),
+        (504, UpstreamTimeoutError),
     ],
 )  # fmt: skip
 def test_the_status_decides_and_the_words_survive(status: int, kind: type[TrunklineError]) -> None:

@@ -5,9 +5,12 @@ from typing import Any
 import pytest
 
 from router.errors import (
+    ContextWindowError,
     RateLimitedError,
     UpstreamAuthError,
     UpstreamError,
+    UpstreamModelNotFoundError,
+    UpstreamNotFoundError,
     UpstreamOverloadedError,
     UpstreamRejectedError,
     UpstreamUnavailableError,
@@ -39,7 +42,7 @@ RETRY = "type.googleapis.com/google.rpc.RetryInfo"
         (
             400,
             body("The input token count (9) exceeds the maximum number of tokens allowed (8)."),
-            UpstreamRejectedError,
+            ContextWindowError,
             "context_length_exceeded",
         ),
         (400, body("API key not valid."), UpstreamAuthError, None),
@@ -57,14 +60,19 @@ RETRY = "type.googleapis.com/google.rpc.RetryInfo"
         ),
         (401, body("Who?", "UNAUTHENTICATED"), UpstreamAuthError, None),
         (403, body("No.", "PERMISSION_DENIED"), UpstreamAuthError, None),
-        (404, body("models/x is not found", "NOT_FOUND"), UpstreamRejectedError, "model_not_found"),
+        (
+            404,
+            body("models/x is not found", "NOT_FOUND"),
+            UpstreamModelNotFoundError,
+            "model_not_found",
+        ),
         (
             404,
             body("Publisher Model `x` not found.", "NOT_FOUND"),
-            UpstreamRejectedError,
+            UpstreamModelNotFoundError,
             "model_not_found",
         ),
-        (404, body("No such file.", "NOT_FOUND"), UpstreamRejectedError, "NOT_FOUND"),
+        (404, body("No such file.", "NOT_FOUND"), UpstreamNotFoundError, "NOT_FOUND"),
         (429, body("Slow.", "RESOURCE_EXHAUSTED"), RateLimitedError, None),
         (500, body("Oh.", "INTERNAL"), UpstreamUnavailableError, None),
         (503, body("Busy.", "UNAVAILABLE"), UpstreamOverloadedError, None),

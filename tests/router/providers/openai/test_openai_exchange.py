@@ -6,14 +6,16 @@ from dataclasses import replace
 import pytest
 
 from router.errors import (
-    DeadlineExceededError,
+    AccountUnpaidError,
     QuotaExhaustedError,
     RateLimitedError,
     UpstreamAuthError,
     UpstreamError,
     UpstreamModelNotFoundError,
+    UpstreamNotFoundError,
     UpstreamOverloadedError,
     UpstreamRejectedError,
+    UpstreamTimeoutError,
     UpstreamTruncatedError,
     UpstreamUnavailableError,
 )
@@ -214,7 +216,7 @@ def test_an_error_after_content_passes_in_the_providers_own_frame() -> None:
     ("status", "kind", "http_status"),
     [
         (400, UpstreamRejectedError, 400),
-        (404, UpstreamRejectedError, 404),
+        (404, UpstreamNotFoundError, 404),
         (409, UpstreamRejectedError, 409),
         (413, UpstreamRejectedError, 413),
         (415, UpstreamRejectedError, 415),
@@ -223,7 +225,7 @@ def test_an_error_after_content_passes_in_the_providers_own_frame() -> None:
         (410, UpstreamModelNotFoundError, None),
         (429, RateLimitedError, None),
         (401, UpstreamAuthError, None),
-        (402, UpstreamAuthError, None),
+        (402, AccountUnpaidError, None),
         (403, UpstreamAuthError, None),
         (500, UpstreamUnavailableError, None),
         (502, UpstreamUnavailableError, None),
@@ -231,8 +233,8 @@ def test_an_error_after_content_passes_in_the_providers_own_frame() -> None:
         (201, UpstreamUnavailableError, None),
         (503, UpstreamOverloadedError, None),
         (529, UpstreamOverloadedError, None),
-        (408, DeadlineExceededError, None),
-        (504, DeadlineExceededError, None),
+        (408, UpstreamTimeoutError, None),
+        (504, UpstreamTimeoutError, None),
     ],
 )
 def test_the_status_decides_the_class_of_a_failure(

@@ -9,8 +9,8 @@ from dataclasses import replace
 import pytest
 
 from router.calls import Batch, Body, Call, Event
-from router.config import Timeouts
-from router.dispatch import MAX_HELD_BYTES, MAX_HELD_FRAMES, Dispatcher, Limits
+from router.config import Policy, Timeouts
+from router.dispatch import MAX_HELD_BYTES, MAX_HELD_FRAMES, Dispatcher
 from router.errors import (
     DeadlineExceededError,
     InvalidRequestError,
@@ -24,9 +24,9 @@ from router.errors import (
 )
 from router.transport.memory import MemoryResponse, MemoryTransport
 from router.transport.seam import HttpResponse
-from router.values import NO_HEADERS, Endpoint, Provider, Usage
+from router.values import NO_HEADERS, Endpoint, Usage
 from router.wire.http import HttpRequest
-from tests.support.calls import DEPLOYMENT, call, collect, snapshot, with_body
+from tests.support.calls import DEPLOYMENT, call, collect, snapshot, with_body, world
 
 ROLE = b'data: {"choices":[{"index":0,"delta":{"role":"assistant","content":""}}]}\n\n'
 CONTENT = b'data: {"choices":[{"index":0,"delta":{"content":"hi"}}]}\n\n'
@@ -43,19 +43,9 @@ def memory(*parts: bytes | UpstreamError, status: int = 200) -> MemoryTransport:
     return MemoryTransport(lambda _: MemoryResponse(status, parts=parts))
 
 
-async def unsigned(provider: Provider, request: HttpRequest) -> HttpRequest:
-    raise AssertionError("only providers with a signer are signed for")
-
-
-def dispatcher(transport: object, timeouts: Timeouts | None = None) -> Dispatcher:
-    return Dispatcher(
-        transport,  # type: ignore[arg-type]  # (a scripted transport of this file, or the memory twin)
-        timeouts or Timeouts(),
-        Limits(request=1_000_000, answer=1_000_000),
-        sign=unsigned,
-        clock=lambda: 1_700_000_000.5,
-        random=lambda: 0.5,
-    )
+def dispatcher(transport: object) -> Dispatcher:
+    # (a scripted transport of this file, or the memory twin)
+    return Dispatcher(world(transport))  # type: ignore[arg-type]
 
 
 async def collect_into(seen: list[Event], through: Dispatcher, made: Call) -> None:
@@ -268,7 +258,9 @@ async def test_a_deadline_that_passes_ends_the_call_and_its_connection(
     transport: Silent, timeouts: Timeouts, *, stream: bool
 ) -> None:
     with pytest.raises(DeadlineExceededError):
-        await collect(dispatcher(transport, timeouts).chat, call(stream=stream))
+        await collect(
+            dispatcher(transport).chat, call(stream=stream, policy=Policy(timeouts=timeouts))
+        )
 
     assert transport.is_closed
 

@@ -3,20 +3,20 @@
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from router.calls import Batch, Body, Event
-from router.config import Timeouts
-from router.dispatch import Dispatcher, Limits
+from router.dispatch import Dispatcher
 from router.errors import RateLimitedError, UpstreamAuthError
 from router.transport.http import AiohttpTransport
 from router.transport.signing import Signers
 from router.values import Deployment, Dialect, Endpoint, Provider, Secret, Signer, Usage
 from tests.support.aws_events import event, stream
-from tests.support.calls import call, collect, snapshot
+from tests.support.calls import call, collect, snapshot, world
 from tests.support.upstream import Connection, Request, Script, Upstream, reply, upstream
 
 MODEL = "us.amazon.nova-2-lite-v1:0"
@@ -69,14 +69,7 @@ async def called(
         path = f"/model/{MODEL}/converse"
         deployment = Deployment("m", MODEL, provider, Dialect.BEDROCK, Endpoint.CHAT, path)
         transport = AiohttpTransport()
-        dispatcher = Dispatcher(
-            transport,
-            Timeouts(),
-            Limits(request=1_000_000, answer=1_000_000),
-            sign=Signers().sign,
-            clock=lambda: 1_700_000_000.5,
-            random=lambda: 0.5,
-        )
+        dispatcher = Dispatcher(replace(world(transport), sign=Signers().sign))
         made = call(snapshot(deployment), stream=is_stream, messages=MESSAGES)
         try:
             events = await collect(dispatcher.chat, made)

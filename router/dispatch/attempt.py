@@ -1,0 +1,338 @@
+"""One request to one deployment: sent, read until its first content, then passed on."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AsyncExitStack, aclosing, suppress
+from time import perf_counter
+from types import TracebackType
+from typing import Final, Self, TypeVar
+
+from router.calls import Batch, Body, Call, Event
+from router.dispatch.hold import Hold
+from router.dispatch.world import World
+from router.errors import (
+    CredentialMissingError,
+    DeadlineExceededError,
+    FirstTokenTimeoutError,
+    IdleTimeoutError,
+    InvalidRequestError,
+    PayloadTooLargeError,
+    TotalTimeoutError,
+    TrunklineError,
+    UnsupportedRequestError,
+    UpstreamError,
+)
+from router.providers.adapter import StreamDecoder, UnaryExchange
+from router.routing.attempts import Send
+from router.routing.health import Ticket
+from router.transport.seam import HttpResponse
+from router.values import Deployment, Secret
+from router.wire.http import HttpRequest
+from router.wire.mask import Mask
+
+MAX_ERROR_BYTES: Final = 1024 * 1024
+"""Of a provider's error body; the rest is not read."""
+
+DRAIN_SECONDS: Final = 1.0
+"""How long to wait for the end of a body after its end mark, to give the connection back to the pool."""
+
+_TOKEN_HEADERS: Final = frozenset({"authorization", "x-amz-security-token"})
+"""Where credential chains put what must not come back."""
+
+Encode = Callable[[Deployment], UnaryExchange]
+"""Translates the call's request for a deployment."""
+
+T = TypeVar("T")
+
+
+class Attempt:
+    """One attempt of a call. Lives within its context, which gives back all that it took.
+
+    `commit` sends the request and gives the first event; until it has, the attempt may fail and another one
+    be made. `rest` gives what follows.
+    """
+
+    def __init__(self, world: World, call: Call, sent: Send, encode: Encode) -> None:
+        self._world = world
+        self._call = call
+        self._sent = sent
+        self._encode = encode
+        self._deployment = sent.candidate.deployment
+        self._timeouts = call.snapshot.policy.timeouts
+        self._stack = AsyncExitStack()
+        self._ticket: Ticket | None = None
+        self._stream: _Stream | None = None
+        self._mask = Mask(())
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        # `aclose` alone would be told of nobody's exception: a cancelled call must close its connection.
+        await self._stack.__aexit__(kind, exc, tb)
+
+    async def commit(self) -> Event:
+        """Return the first event of the answer.
+
+        Raises:
+            TrunklineError: if there is none; nothing of this attempt has left yet.
+
+        """
+        try:
+            event = await self._first()
+        except TrunklineError as exc:
+            self._failed(exc)
+            raise
+        self._world.journal.committed(self._sent)
+        if self._ticket:
+            self._world.journal.changed(self._world.book.committed(self._ticket, _now()))
+        self._call.record.first_content = perf_counter()
+        return _masked(event, self._mask)
+
+    async def rest(self) -> AsyncGenerator[Event, None]:
+        """Yield what follows the first event.
+
+        Raises:
+            TrunklineError: if the answer breaks off.
+
+        """
+        stream = self._stream
+        if stream is None:
+            return
+        try:
+            while not stream.is_finished:
+                if batch := await stream.read(self._timeouts.idle):
+                    yield _masked(batch, self._mask)
+            if stream.failure and not stream.is_failure_told:
+                raise stream.failure
+        except TrunklineError as exc:
+            self._failed(exc)
+            raise
+        if stream.failure:
+            self._failed(stream.failure)
+            self._call.record.failure = stream.failure
+        await stream.drain()
+
+    def _failed(self, exc: TrunklineError) -> None:
+        _mask_error(exc, self._mask)
+        if self._ticket:
+            self._world.journal.changed(self._world.book.failed(self._ticket, exc, _now()))
+        self._world.journal.failed(self._call, self._sent, exc)
+
+    async def _first(self) -> Event:
+        provider = self._deployment.provider
+        if variable := provider.missing_variable:
+            msg = f"No credential for provider '{provider.name}': set {variable}."
+            raise CredentialMissingError(msg)
+        exchange = self._encoded()
+        await self._enter()
+        response = await self._send(exchange)
+        if response.status != 200:
+            body = await self._words(response)
+            raise exchange.decode_error(response.status, response.headers, body)
+        if not self._call.is_stream:
+            return await self._whole(exchange, response)
+        if response.headers.get("content-type", "").startswith("application/json"):
+            # Not a stream at all, whatever its status says: the words are in the body.
+            raise exchange.decode_error(502, response.headers, await self._words(response))
+        return await self._until_content(exchange, response)
+
+    def _encoded(self) -> UnaryExchange:
+        try:
+            exchange = self._encode(self._deployment)
+        except PayloadTooLargeError:
+            raise
+        except InvalidRequestError as exc:
+            raise UnsupportedRequestError(exc.message, param=exc.param, code=exc.code) from exc
+        self._call.record.dropped = exchange.dropped
+        if self._call.is_strict and exchange.dropped:
+            names = ", ".join(exchange.dropped)
+            msg = f"The model '{self._call.record.model}' cannot honour these parameters: {names}."
+            raise UnsupportedRequestError(msg, param=exchange.dropped[0])
+        return exchange
+
+    async def _enter(self) -> None:
+        """Wait for room at the deployment, and be counted there."""
+        if gate := self._world.gate(self._deployment):
+            await gate.enter(self._call.deadline)
+            self._stack.callback(gate.leave)
+        book = self._world.book
+        ticket = book.began(self._deployment, _now(), is_stream=self._call.is_stream)
+        self._ticket = ticket
+        self._stack.callback(book.ended, ticket)
+
+    async def _send(self, exchange: UnaryExchange) -> HttpResponse:
+        record = self._call.record
+        record.sent = perf_counter()
+        record.upstream_status = None
+        # A unary answer's head comes when all is generated: only the whole call's deadline bounds it.
+        until = _now() + (
+            self._timeouts.first_token if self._call.is_stream else self._timeouts.total
+        )
+        http = await self._signed(exchange.http, until)
+        record.attempts += 1
+        sending = self._world.transport.send(http, connect_timeout=self._timeouts.connect)
+        response = await _within(
+            self._stack.enter_async_context(sending), until, self._call, FirstTokenTimeoutError
+        )
+        record.answered = perf_counter()
+        record.upstream_status = response.status
+        return response
+
+    async def _signed(self, http: HttpRequest, until: float) -> HttpRequest:
+        """Return the request with all its credentials, and note what must not come back."""
+        provider = self._deployment.provider
+        if provider.signer is None or provider.api_key is not None:
+            self._mask = self._world.mask(provider.secrets)
+            return http
+        unsigned = http.headers
+        http = await _within(
+            self._world.sign(provider, http), until, self._call, FirstTokenTimeoutError
+        )
+        added = {k: v for k, v in http.headers.items() if unsigned.get(k) != v}
+        tokens = (Secret(added[name].rpartition(" ")[2]) for name in _TOKEN_HEADERS & added.keys())
+        self._mask = Mask((*provider.secrets, *tokens))
+        return http
+
+    async def _words(self, response: HttpResponse) -> bytes:
+        """Return the body of a failure, as far as it can be had; masked before anyone cuts it."""
+        until, body = _now() + self._timeouts.idle, b""
+        # The status is known: what was read of the words before an answer breaks off is better than none.
+        with suppress(UpstreamError):
+            async with aclosing(response.chunks()) as reads:
+                while len(body) < MAX_ERROR_BYTES:
+                    data = await _within(anext(reads, b""), until, self._call, IdleTimeoutError)
+                    if not data:
+                        break
+                    body += data
+        return self._mask.in_bytes(body[:MAX_ERROR_BYTES])
+
+    async def _whole(self, exchange: UnaryExchange, response: HttpResponse) -> Body:
+        reading = response.read(self._world.limits.answer)
+        deadline = self._call.deadline
+        body = await _within(reading, deadline, self._call, DeadlineExceededError)
+        completion = exchange.decode_response(body)
+        self._call.record.usage = completion.usage
+        return Body(completion.body)
+
+    async def _until_content(self, exchange: UnaryExchange, response: HttpResponse) -> Batch:
+        decoder = exchange.stream_decoder()  # type: ignore[attr-defined]  # (a chat's exchange)
+        reads = await self._stack.enter_async_context(aclosing(response.chunks()))
+        stream = self._stream = _Stream(decoder, reads, self._call)
+        until = self._timeouts.first_token - (perf_counter() - self._call.record.sent)
+        while True:
+            if batch := await stream.read(max(0.0, until), is_first=True):
+                return batch
+            if stream.failure:
+                raise stream.failure
+            until = self._timeouts.first_token - (perf_counter() - self._call.record.sent)
+
+
+class _Stream:
+    """A streamed answer on its way through: bytes are read, decoded and held or passed on."""
+
+    def __init__(
+        self, decoder: StreamDecoder, reads: AsyncGenerator[bytes, None], call: Call
+    ) -> None:
+        self._decoder = decoder
+        self._reads = reads
+        self._call = call
+        self._hold = Hold()
+        self._is_ended = False
+        self.failure: UpstreamError | None = None
+
+    @property
+    def is_failure_told(self) -> bool:
+        """Whether the failure stands among the frames in the provider's own words."""
+        return self._decoder.is_failure_told
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether nothing more is to be read."""
+        return self._is_ended or self._decoder.done or self._decoder.failure is not None
+
+    async def read(self, seconds: float, *, is_first: bool = False) -> Batch | None:
+        """Read once; return what may leave now, None if nothing may."""
+        kind = FirstTokenTimeoutError if is_first and self._hold.is_open else IdleTimeoutError
+        decoder, hold = self._decoder, self._hold
+        broke: UpstreamError | None = None
+        try:
+            data = await _within(anext(self._reads, b""), _now() + seconds, self._call, kind)
+        except UpstreamError as exc:
+            # Whether the answer was complete by then is the decoder's to say.
+            data, broke = b"", exc
+        self._is_ended = not data
+        frames = hold.pass_on(decoder.feed(data) if data else decoder.finish())
+        is_over = decoder.done or self._is_ended
+        if is_over and hold.is_open and not decoder.failure:
+            frames = hold.release()
+        self._call.record.usage = decoder.usage
+        self.failure = decoder.failure
+        if decoder.failure and broke and not decoder.is_failure_told:
+            # How the connection broke says more than that the stream is not complete.
+            self.failure = broke
+        if frames or (is_over and not hold.is_open):
+            return Batch(tuple([f.payload for f in frames]), decoder.done)
+        return None
+
+    async def drain(self) -> None:
+        """Read to the body's end, which nearly always is there already; what comes is of no use."""
+        if self._is_ended:
+            return
+        try:
+            async with asyncio.timeout(DRAIN_SECONDS):
+                while await anext(self._reads, b""):
+                    pass
+        except (TimeoutError, TrunklineError):
+            return
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+async def _within(
+    step: Awaitable[T], until: float, call: Call, kind: type[DeadlineExceededError]
+) -> T:
+    """Await `step` until a time of the loop's clock, or until the call's own deadline.
+
+    Raises:
+        DeadlineExceededError: of `kind` in the first case, else by whose deadline the call has.
+
+    """
+    try:
+        async with asyncio.timeout_at(min(until, call.deadline)):
+            return await step
+    except TimeoutError as exc:
+        if until >= call.deadline:
+            kind = TotalTimeoutError if call.has_own_deadline else DeadlineExceededError
+        raise kind(_WORDS[kind]) from exc
+
+
+_WORDS: Final = {
+    FirstTokenTimeoutError: "The provider sent no content in time.",
+    IdleTimeoutError: "The provider sent nothing for too long.",
+    TotalTimeoutError: "The provider sent no whole answer in time.",
+    DeadlineExceededError: "The provider sent no whole answer in the time that the call had.",
+}
+
+
+def _masked(event: Event, mask: Mask) -> Event:
+    """Return `event` without our credentials, should the provider have echoed them."""
+    match event:
+        case Body(body):
+            clean = mask.in_bytes(body)
+            return event if clean is body else Body(clean)
+        case Batch(chunks, is_done):
+            cleaned = tuple([mask.in_bytes(chunk) for chunk in chunks])
+            return event if cleaned == chunks else Batch(cleaned, is_done)
+    return event
+
+
+def _mask_error(error: TrunklineError, mask: Mask) -> None:
+    error.message = mask.in_text(error.message)
+    error.param = mask.in_text(error.param) if error.param else None
+    error.code = mask.in_text(error.code) if error.code else None
+    error.body = mask.in_bytes(error.body)
