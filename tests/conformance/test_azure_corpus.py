@@ -7,11 +7,13 @@ import pytest
 
 from router.config import ProvidersConfig, ProviderSettings
 from router.errors import (
-    DeadlineExceededError,
     RateLimitedError,
     UpstreamAuthError,
     UpstreamError,
+    UpstreamModelNotFoundError,
+    UpstreamNotFoundError,
     UpstreamRejectedError,
+    UpstreamTimeoutError,
     UpstreamUnavailableError,
 )
 from router.providers.openai import OpenAIExchange
@@ -23,8 +25,8 @@ from tests.support.corpus import CORPUS, WHY_SKIPPED
 
 ERRORS: dict[int, tuple[type[UpstreamError], int | None]] = {
     401: (UpstreamAuthError, None),
-    404: (UpstreamRejectedError, 404),
-    408: (DeadlineExceededError, None),
+    404: (UpstreamNotFoundError, 404),
+    408: (UpstreamTimeoutError, None),
     413: (UpstreamRejectedError, 413),
     429: (RateLimitedError, None),
     500: (UpstreamUnavailableError, None),
@@ -85,7 +87,8 @@ def test_what_azure_answers_passes_whole_or_fails_by_the_contract(recorded: dict
     if answer["status"] != 200:
         error = made.decode_error(answer["status"], answer["headers"], data)
         kind, kept = ERRORS[answer["status"]]
-        assert type(error) is kind
+        is_gone = kind is UpstreamNotFoundError and error.code == "DeploymentNotFound"
+        assert type(error) is (UpstreamModelNotFoundError if is_gone else kind)
         assert error.http_status == kept
         words = body["error"]["message"] if isinstance(body, dict) else body
         assert " ".join(error.message.split()) == " ".join(words.split())

@@ -22,6 +22,7 @@ from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from router.errors import (
     RateLimitedError,
     UpstreamAuthError,
+    UpstreamModelNotFoundError,
     UpstreamOverloadedError,
     UpstreamRejectedError,
     UpstreamUnavailableError,
@@ -411,7 +412,8 @@ def test_a_recorded_error_follows_the_contract_in_the_providers_words(recorded: 
     error = exchange(recorded).decode_error(recorded.status, recorded.headers, body)
 
     kind, kept = ERRORS[recorded.status]
-    assert type(error) is kind
+    verdicts = (UpstreamRejectedError, UpstreamModelNotFoundError)
+    assert isinstance(error, verdicts if kind is UpstreamRejectedError else kind)
     assert (error.http_status, error.upstream_status) == (kept, recorded.status)
     assert error.message == recorded.body["message"]
     assert error.retry_after == (1 if recorded.status in (429, 503) else None)

@@ -14,7 +14,12 @@ import pytest
 from openai.lib.streaming.chat import ChatCompletionStreamState
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
-from router.errors import UpstreamAuthError, UpstreamRejectedError, UpstreamUnavailableError
+from router.errors import (
+    UpstreamAuthError,
+    UpstreamModelNotFoundError,
+    UpstreamRejectedError,
+    UpstreamUnavailableError,
+)
 from router.providers.adapter import Frame
 from router.providers.cohere import cohere_exchange
 from router.providers.cohere.exchange import ChatExchange
@@ -360,7 +365,8 @@ def test_a_recorded_error_follows_the_contract_in_the_providers_words(recorded: 
     error = EXCHANGE.decode_error(recorded.status, recorded.headers, recorded.body)
 
     is_ours = recorded.status == 401
-    assert type(error) is (UpstreamAuthError if is_ours else UpstreamRejectedError)
+    verdicts = (UpstreamRejectedError, UpstreamModelNotFoundError)
+    assert isinstance(error, UpstreamAuthError if is_ours else verdicts)
     assert error.http_status == (None if is_ours else recorded.status)
     assert error.upstream_status == recorded.status
     assert error.message == json.loads(recorded.body)["message"]

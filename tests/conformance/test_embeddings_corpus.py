@@ -20,7 +20,7 @@ import pytest
 import pytest_asyncio
 from openai.types import CreateEmbeddingResponse
 
-from router.errors import UpstreamAuthError, UpstreamRejectedError
+from router.errors import UpstreamAuthError, UpstreamModelNotFoundError, UpstreamRejectedError
 from router.providers.adapter import UnaryExchange
 from router.providers.dialects import EMBEDDERS
 from router.routing.handle import language_of
@@ -226,7 +226,7 @@ def test_a_recorded_error_follows_the_contract_in_the_providers_words(recorded: 
     if words.startswith("API key"):
         assert isinstance(error, UpstreamAuthError)
     else:
-        assert isinstance(error, UpstreamRejectedError)
+        assert isinstance(error, UpstreamRejectedError | UpstreamModelNotFoundError)
         assert error.http_status == recorded.status
 
 
