@@ -1,18 +1,16 @@
 """Composition: builds the edge's object graph, listens, drains, closes."""
 
 import re
-from collections.abc import Iterable
-from typing import NamedTuple, cast
+import resource
+import sys
+from typing import NamedTuple
 
 import grpc
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from prometheus_client import CollectorRegistry
-from tornado.http1connection import HTTP1ServerConnection
-from tornado.httpserver import HTTPServer
-from tornado.httputil import HTTPConnection, HTTPMessageDelegate
-from tornado.iostream import BaseIOStream
 from tornado.web import Application, RequestHandler
 
+from edge.admission import Admission
 from edge.config import EdgeConfig
 from edge.cors import CorsPolicy
 from edge.handlers import (
@@ -32,17 +30,9 @@ from edge.inflight import InFlight
 from edge.listening import open_sockets
 from edge.metrics import EdgeMetrics
 from edge.readiness import Check, ask_router
+from edge.server import EdgeServer
 from trunkline.v1.forward_service_pb2_grpc import ForwardServiceStub
 from trunkline.v1.model_service_pb2_grpc import ModelServiceStub
-
-NO_BODY_LIMIT = 2**62
-"""For Tornado, which refuses with a bare 400: handlers bound bodies and say so in OpenAI's shape."""
-
-HEADER_SECONDS = 120.0
-"""How long a connection may stay without a request: longer than balancers (60) and SDKs keep theirs."""
-
-BODY_SECONDS = 300.0
-"""How long a request body may take: the largest one at 2 Mbit/s."""
 
 UNWIND_SECONDS = 1.0
 """For requests that were cut to see it and let go."""
@@ -87,20 +77,20 @@ class EdgeApp:
     ) -> None:
         self._config = config
         self._in_flight = InFlight()
+        metrics = EdgeMetrics(registry)
+        self._admission = Admission(config.limits, descriptor_limit(), metrics)
         self._context = EdgeContext(
             config=config,
             cors=CorsPolicy(config.cors_origins),
             in_flight=self._in_flight,
-            metrics=EdgeMetrics(registry),
+            metrics=metrics,
+            admission=self._admission,
             forward=ForwardServiceStub(channel),
             models=ModelServiceStub(channel),
             check_health=_health_check(channel),
         )
-        self._server = _Server(
-            _application(self._context),
-            max_body_size=NO_BODY_LIMIT,
-            idle_connection_timeout=HEADER_SECONDS,
-            body_timeout=BODY_SECONDS,
+        self._server = EdgeServer(
+            _application(self._context), config.limits, self._admission, self._in_flight
         )
 
     def __repr__(self) -> str:
@@ -151,30 +141,6 @@ class EdgeApp:
         )
 
 
-class _Server(HTTPServer):
-    """Tornado's server, which also knows its connections."""
-
-    def initialize(self, *args: object, **kwargs: object) -> None:
-        super().initialize(*args, **kwargs)  # type: ignore[arg-type]
-        self._open: set[HTTP1ServerConnection] = set()
-
-    def start_request(
-        self, server_conn: object, request_conn: HTTPConnection
-    ) -> HTTPMessageDelegate:
-        self._open.add(cast("HTTP1ServerConnection", server_conn))
-        return super().start_request(server_conn, request_conn)
-
-    def on_close(self, server_conn: object) -> None:
-        super().on_close(server_conn)
-        self._open.discard(cast("HTTP1ServerConnection", server_conn))
-
-    async def close_connections(self, besides: Iterable[BaseIOStream] = ()) -> None:
-        """Closes every connection whose stream is not in `besides`."""
-        spared = set(besides)
-        for connection in [conn for conn in self._open if conn.stream not in spared]:
-            await connection.close()
-
-
 def _application(context: EdgeContext) -> Application:
     """Tornado's form of `ROUTES`."""
     paths = dict.fromkeys(route.path for route in ROUTES)
@@ -215,6 +181,12 @@ def _methods(path: str) -> frozenset[str]:
     methods = {route.method for route in ROUTES if route.path == path}
     # What can be read can be asked for without its body.
     return frozenset(methods | {"HEAD"} if "GET" in methods else methods)
+
+
+def descriptor_limit() -> int:
+    """How many descriptors this process may have open."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return soft if soft != resource.RLIM_INFINITY else sys.maxsize
 
 
 def _health_check(channel: grpc.aio.Channel) -> Check:

@@ -11,6 +11,38 @@ MESSAGE_MARGIN_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
+class EdgeLimits:
+    """What one edge process takes on at once, and how long it waits for a client. Times are in seconds.
+
+    `requests` are those being answered. `connections` are open ones, idle or not; never more than the
+    process may have descriptors for. `held_bytes` are those of request bodies in memory, as they came.
+    `header_bytes` bounds the head of one request.
+    """
+
+    requests: int = 4096
+    """Streams are mostly silent: one process carries some thousands, and answers late beyond that."""
+
+    connections: int = 16_384
+    """An idle one costs some ten KiB: all of them less than 256 MiB."""
+
+    held_bytes: int = 1024 * 1024 * 1024
+    """Sixteen of the largest bodies."""
+
+    header_bytes: int = 32 * 1024
+    """What nginx takes with its default buffers."""
+
+    header_seconds: float = 120.0
+    """From the last answer, or the first byte of the connection, to the end of a request's head: longer
+    than balancers (60) and SDKs keep their connections."""
+
+    body_seconds: float = 300.0
+    """For a whole request body: the largest one at 2 Mbit/s."""
+
+    stall_seconds: float = 300.0
+    """For a client that takes nothing at all of its answer."""
+
+
+@dataclass(frozen=True, slots=True)
 class EdgeConfig:
     """What an edge needs to know. Times are in seconds.
 
@@ -27,6 +59,7 @@ class EdgeConfig:
     cors_origins: tuple[str, ...] = ()
     drain_seconds: float = 30.0
     router_wait: float = 5.0
+    limits: EdgeLimits = EdgeLimits()
 
     @property
     def is_beyond_loopback(self) -> bool:

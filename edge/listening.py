@@ -3,10 +3,52 @@
 import asyncio
 import contextlib
 import errno
+import os
 import socket
+from typing import Any
 
 BACKLOG = 1024
 """Connections that may wait to be accepted: a burst of clients, not a queue."""
+
+
+class Listener(socket.socket):
+    """A listening socket that turns clients away when the process has no descriptor left for them.
+
+    Without that, a client that cannot be accepted waits, and the event loop is woken for it again and again.
+    One descriptor is kept for the moment in which there is no other. Lives as long as its server.
+    """
+
+    def __init__(self, fileno: int) -> None:
+        super().__init__(fileno=fileno)
+        self.settimeout(0)
+        self._spare = os.open(os.devnull, os.O_RDONLY)
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        """Accepts a connection. Raises BlockingIOError if none waits, or one had to be turned away."""
+        try:
+            return super().accept()
+        except OSError as exc:
+            if exc.errno not in (errno.EMFILE, errno.ENFILE):
+                raise
+            self._turn_away()
+            raise BlockingIOError(errno.EAGAIN, "no descriptor left") from exc
+
+    def close(self) -> None:
+        super().close()
+        self._give_spare()
+
+    def _turn_away(self) -> None:
+        self._give_spare()
+        with contextlib.suppress(OSError):
+            super().accept()[0].close()
+        # It is missing until the next time if another thread was faster.
+        with contextlib.suppress(OSError):
+            self._spare = os.open(os.devnull, os.O_RDONLY)
+
+    def _give_spare(self) -> None:
+        if self._spare >= 0:
+            os.close(self._spare)
+            self._spare = -1
 
 
 async def open_sockets(host: str, port: int) -> list[socket.socket]:
@@ -40,5 +82,4 @@ async def open_sockets(host: str, port: int) -> list[socket.socket]:
 
 def _listen(family: int, address: tuple[str | int, ...]) -> socket.socket:
     sock = socket.create_server(address, family=family, backlog=BACKLOG, reuse_port=False)
-    sock.settimeout(0)
-    return sock
+    return Listener(sock.detach())

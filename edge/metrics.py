@@ -32,6 +32,12 @@ class EdgeMetrics:
             buckets=_SECONDS,
             registry=registry,
         )
+        self._refused = Counter(
+            "trunkline_edge_refused",
+            "What the edge refused for a limit of its own, by limit.",
+            ("limit",),
+            registry=registry,
+        )
 
     def __repr__(self) -> str:
         return "<EdgeMetrics>"
@@ -43,3 +49,6 @@ class EdgeMetrics:
         self._in_flight.dec()
         self._requests.labels(route, str(status)).inc()
         self._duration.labels(route).observe(seconds)
+
+    def refuse(self, limit: str) -> None:
+        self._refused.labels(limit).inc()

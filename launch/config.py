@@ -10,7 +10,7 @@ import difflib
 import ipaddress
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
@@ -18,7 +18,7 @@ from typing import Any, Final
 import platformdirs
 import yaml
 
-from edge.config import EdgeConfig
+from edge.config import EdgeConfig, EdgeLimits
 from launch.settings import PARSERS, PROVIDER_PARSERS, Path_, Setting, base_url, secret
 from router.config import (
     AdmissionConfig,
@@ -119,11 +119,11 @@ def load(environ: Mapping[str, str]) -> Config:
             unknown.append(setting.name)
         elif setting.name in environ and (close := _closest(setting.name)):
             raise setting.refuse(f"a setting that exists; did you mean {close}?")
-        elif setting.name in environ and path[0] not in ("providers", "timeouts"):
+        elif setting.name in environ and path[0] not in ("providers", "timeouts", "limits"):
             unknown.append(setting.name)
         else:
             raise setting.refuse("a setting that exists")
-    named = {name: ProviderSettings(**fields) for name, fields in providers.items()}
+    named = {name: ProviderSettings(**own) for name, own in providers.items()}
     resolution = ProvidersConfig(
         named=MappingProxyType(named),
         upstream_base_url=values.get(("upstream_base_url",)),
@@ -215,6 +215,10 @@ def _assemble(
         wanted = {**{n: n for n in names}, **renamed}
         return {field: values[(n,)] for field, n in wanted.items() if (n,) in values}
 
+    def limits_of(kind: type) -> dict[str, Any]:
+        names = [each.name for each in fields(kind)]
+        return {name: values["limits", name] for name in names if ("limits", name) in values}
+
     timeouts = Timeouts(**{path[1]: v for path, v in values.items() if path[0] == "timeouts"})
     state_dir = values.get(("state_dir",)) or Path(platformdirs.user_state_dir("trunkline"))
     return Config(
@@ -232,13 +236,12 @@ def _assemble(
                 timeouts=timeouts,
                 **given("retries", "retry_backoff", "balancing", "fallbacks"),
             ),
-            admission=AdmissionConfig(
-                **{path[1]: value for path, value in values.items() if path[0] == "limits"}
-            ),
+            admission=AdmissionConfig(**limits_of(AdmissionConfig)),
             **given("grpc_host", "grpc_port", "api_keys", "max_body_bytes", "drain_seconds"),
         ),
         edge=EdgeConfig(
             total_timeout=timeouts.total,
+            limits=EdgeLimits(**limits_of(EdgeLimits)),
             **given("http_host", "http_port", "max_body_bytes", "drain_seconds", "cors_origins"),
             **({"router_target": values[("router",)]} if ("router",) in values else {}),
         ),

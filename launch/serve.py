@@ -26,6 +26,7 @@ from prometheus_client import (
 
 from edge.app import EdgeApp, EdgeRefusedError
 from edge.channel import open_channel
+from launch import descriptors
 from launch.config import Config, is_loopback, require_keys
 from launch.observe import Observed, listen
 from launch.reload import reloading
@@ -52,6 +53,7 @@ def new_metrics() -> CollectorRegistry:
 
 def run(topology: Running) -> int:
     """Run `topology` until a signal; return the exit status."""
+    descriptors.raise_limit()
     try:
         return uvloop.run(_until_signal(topology))
     except KeyboardInterrupt:

@@ -27,6 +27,7 @@ from tornado.httputil import HTTPServerRequest
 from tornado.iostream import IOStream, StreamClosedError
 from tornado.web import HTTPError, RequestHandler, stream_request_body
 
+from edge.admission import Admission
 from edge.config import EdgeConfig
 from edge.cors import CorsPolicy
 from edge.headers import Pairs, request_id
@@ -51,6 +52,8 @@ LINGER_SECONDS = 5.0
 
 _WRONG_METHOD = refusal("METHOD_NOT_ALLOWED", "This method is not allowed here.")
 _INTERNAL = refusal("INTERNAL", "The gateway failed to answer the request.")
+_BUSY = refusal("OVERLOADED", "The gateway has too much to do at the moment.")
+_MISFRAMED = refusal("INVALID_REQUEST", "HTTP/1.0 has no Transfer-Encoding.")
 _AWAY = refusal("NO_HEALTHY_DEPLOYMENT", "The gateway is stopping.")
 
 
@@ -65,6 +68,7 @@ class EdgeContext:
     cors: CorsPolicy
     in_flight: InFlight
     metrics: EdgeMetrics
+    admission: Admission
     forward: ForwardServiceStub
     models: ModelServiceStub
     check_health: Check
@@ -78,6 +82,12 @@ class BaseHandler(RequestHandler):
     """
 
     body_limit = DISCARD_BYTES
+
+    is_counted = True
+    """Whether it is one of the requests that an edge takes on so many of at once."""
+
+    keeps_body = False
+    """Whether `answer` takes the body; otherwise it is read and dropped."""
 
     asks_router_first = False
     """Whether the router hears of a wrong method or path: where keys are checked, only who has one may
@@ -93,6 +103,8 @@ class BaseHandler(RequestHandler):
         self.is_committed = False
         self._body: bytes | bytearray = b""
         self._received = 0
+        self._held = 0
+        self._is_admitted = False
         self._refusal: HttpFailure | None = None
         self._linger: asyncio.TimerHandle | None = None
         self.call: grpc.aio.RpcContext | None = None
@@ -129,9 +141,9 @@ class BaseHandler(RequestHandler):
         length = self.declared_length()
         # Who asks before it sends its body sends none now: the answer is the end of it. A length that
         # is absurd Tornado would call malformed, behind the answer.
-        if "expect" in self.request.headers or length >= ABSURD_LENGTH:
+        if "expect" in self.request.headers or length >= ABSURD_LENGTH or self._is_misframed():
             return self._refuse_and_close(self._refusal)
-        if length > DISCARD_BYTES or self._refusal.status == 413:
+        if length > DISCARD_BYTES or self._refusal.status == 413 or self._must_not_wait():
             return self._refuse_early(self._refusal)
         return None
 
@@ -141,12 +153,13 @@ class BaseHandler(RequestHandler):
             if self._received > LINGER_BYTES:
                 self.stream.close()
             return None
-        if self._refusal is None and self._received <= self.body_limit:
-            self._keep(chunk)
-            return None
         if self._refusal is None:
-            self._refusal = self._too_large()
-        if self._received > min(DISCARD_BYTES, self.body_limit):
+            self._refusal = self._find_overrun(len(chunk))
+            if self._refusal is None:
+                self._keep(chunk)
+                return None
+            self._let_go()
+        if self._must_not_wait() or self._received > min(DISCARD_BYTES, self.body_limit):
             return self._refuse_early(self._refusal)
         return None
 
@@ -155,7 +168,24 @@ class BaseHandler(RequestHandler):
         body, self._body = self._body, b""
         return bytes(body)
 
+    def _find_overrun(self, more: int) -> HttpFailure | None:
+        """Why no more of the body is taken; None if `more` bytes are, which are counted then."""
+        if self._received > self.body_limit:
+            return self._too_large()
+        if self.keeps_body:
+            if not self.context.admission.held_bytes.take(more):
+                return _BUSY
+            self._held += more
+        return None
+
+    def _let_go(self) -> None:
+        self._body = b""
+        self.context.admission.held_bytes.give(self._held)
+        self._held = 0
+
     def _keep(self, chunk: bytes) -> None:
+        if not self.keeps_body:
+            return
         # Most bodies come in one piece, which is kept as it is. Pieces are joined as they come: a list
         # of them would cost a multiple of the limit if each held one byte.
         if not self._body:
@@ -166,9 +196,14 @@ class BaseHandler(RequestHandler):
         self._body += chunk
 
     def _find_early_refusal(self) -> HttpFailure | None:
+        if not self._enter():
+            return _BUSY
+        if self._is_misframed():
+            return _MISFRAMED
+        return None if self._is_preflight() else self._judge_headers()
+
+    def _judge_headers(self) -> HttpFailure | None:
         method = self.request.method
-        if self._is_preflight():
-            return None
         # Who sends a large body learns at once that it is for nothing.
         asks_router = self.asks_router_first and self.declared_length() <= DISCARD_BYTES
         if method not in self.methods and not asks_router:
@@ -176,7 +211,21 @@ class BaseHandler(RequestHandler):
         found = self.find_refusal()
         if found is None and self.declared_length() > self.body_limit:
             return self._too_large()
+        if found is None and self.keeps_body:
+            # Who would not find room learns it before sending; what is sent is counted as it comes.
+            budget = self.context.admission.held_bytes
+            return None if budget.has_room(self.declared_length()) else _BUSY
         return found
+
+    def _enter(self) -> bool:
+        """Takes the request on, if that is still possible; `_settle` gives its place back."""
+        self._is_admitted = self.is_counted and self.context.admission.requests.take()
+        return self._is_admitted or not self.is_counted
+
+    def _must_not_wait(self) -> bool:
+        """Whether the answer goes out in front of the body, however small it is: there is no room for it."""
+        has_body = self.declared_length() > 0 or "transfer-encoding" in self.request.headers
+        return self._refusal is _BUSY and has_body
 
     def _too_large(self) -> HttpFailure:
         return refusal(
@@ -190,6 +239,10 @@ class BaseHandler(RequestHandler):
             return 0
         # Python refuses to read a number of thousands of digits.
         return int(text) if len(text) < 19 else ABSURD_LENGTH
+
+    def _is_misframed(self) -> bool:
+        """Whether an old proxy in front of us would see the end of the body elsewhere than Tornado does."""
+        return self.request.version == "HTTP/1.0" and "transfer-encoding" in self.request.headers
 
     def _is_preflight(self) -> bool:
         return self.context.cors.is_preflight(self.request.method, self.request.headers)
@@ -370,6 +423,9 @@ class BaseHandler(RequestHandler):
         if self._linger is not None:
             self._linger.cancel()
         self.context.in_flight.discard(self)
+        self._let_go()
+        if self._is_admitted:
+            self.context.admission.requests.give()
         status = self.get_status() if self._headers_written else CLIENT_GONE
         self.context.metrics.end(self.route, status, time.perf_counter() - self._started)
 

@@ -50,9 +50,11 @@ class ForwardingHandler(BaseHandler):
 class PostingHandler(ForwardingHandler):
     """A request with a body of JSON; answered with one, unless a subclass does otherwise."""
 
+    keeps_body = True
+
     def initialize(self, context: EdgeContext, route: str, methods: frozenset[str]) -> None:
         super().initialize(context, route, methods)
-        self.body_limit = context.config.max_body_bytes
+        self.body_limit = min(context.config.max_body_bytes, context.config.limits.held_bytes)
 
     def find_refusal(self) -> HttpFailure | None:
         is_wanted = self.request.method in self.methods

@@ -15,14 +15,20 @@ ASK_SECONDS = 2.0
 _NO_STORE = (("cache-control", "no-store"),)
 
 
-class HealthHandler(BaseHandler):
+class _OperationsHandler(BaseHandler):
+    """What must be seen above all of an edge that has too much to do."""
+
+    is_counted = False
+
+
+class HealthHandler(_OperationsHandler):
     """GET /healthz: the process answers."""
 
     async def answer(self) -> None:
         await self.send_json(200, b'{"status":"ok"}', _NO_STORE)
 
 
-class ReadyHandler(BaseHandler):
+class ReadyHandler(_OperationsHandler):
     """GET /readyz: 200 while a list is served and the router answers, else 503; says what is wrong."""
 
     async def answer(self) -> None:
@@ -47,7 +53,7 @@ def find_obstacles(state: RouterStatus | None, *, is_draining: bool) -> list[str
     return [sentence for sentence, stands in obstacles.items() if stands]
 
 
-class MetricsHandler(BaseHandler):
+class MetricsHandler(_OperationsHandler):
     """GET /metrics: the registry in Prometheus' text format. Beyond loopback it takes a key."""
 
     async def answer(self) -> None:

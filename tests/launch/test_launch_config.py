@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from edge.config import EdgeLimits
 from launch import config as configuration
 from launch.config import is_loopback, require_keys
 from router.config import AdmissionConfig, Balancing, Fallbacks, Timeouts
@@ -30,6 +31,7 @@ def test_nothing_configured_gives_the_documented_defaults() -> None:
     assert config.router.admission == AdmissionConfig(4096, 512, 64)
     assert config.router.max_body_bytes == config.edge.max_body_bytes == 64 * 1024 * 1024
     assert config.router.drain_seconds == config.edge.drain_seconds == 30
+    assert config.edge.limits == EdgeLimits(4096, 16384, 1024**3)
     assert config.edge.cors_origins == ()
     assert config.router.api_keys == ()
     assert (config.log.level, config.log.format) == ("info", None)
@@ -64,6 +66,9 @@ def test_every_variable_arrives() -> None:
         TRUNKLINE_PROVIDERS__MY_VLLM__MAX_CONCURRENCY="9",
         TRUNKLINE_MAX_BODY_BYTES="2048",
         TRUNKLINE_DRAIN_SECONDS="3",
+        TRUNKLINE_LIMITS__REQUESTS="4",
+        TRUNKLINE_LIMITS__CONNECTIONS="5",
+        TRUNKLINE_LIMITS__HELD_BYTES="6000",
         TRUNKLINE_CORS_ORIGINS="http://a, http://b",
         TRUNKLINE_LOG_LEVEL="DEBUG",
         TRUNKLINE_LOG_FORMAT="json",
@@ -92,6 +97,7 @@ def test_every_variable_arrives() -> None:
     assert own.api_keys == (Secret("more-one"), Secret("more-two"))
     assert own.max_concurrency == 9
     assert router.max_body_bytes == 2048
+    assert config.edge.limits == EdgeLimits(requests=4, connections=5, held_bytes=6000)
     assert config.edge.cors_origins == ("http://a", "http://b")
     assert (config.log.level, config.log.format) == ("debug", "json")
 
@@ -121,6 +127,8 @@ def test_the_environment_overrides_the_file(tmp_path: Path) -> None:
         ("TRUNKLINE_TIMEOUTS__TOTAL", "nan"),
         ("TRUNKLINE_DRAIN_SECONDS", "-1"),
         ("TRUNKLINE_MAX_BODY_BYTES", "many"),
+        ("TRUNKLINE_LIMITS__REQUESTS", "0"),
+        ("TRUNKLINE_LIMITS__HELD_BYTES", "1GiB"),
         ("TRUNKLINE_LOG_LEVEL", "loud"),
         ("TRUNKLINE_LOG_FORMAT", "xml"),
         ("MODEL_LIST_URL", "ftp://host/list"),
@@ -185,7 +193,12 @@ def test_a_misspelled_variable_is_an_error_that_says_what_was_meant(name: str, m
 
 
 @pytest.mark.parametrize(
-    "name", ["TRUNKLINE_PROVIDERS__ACME__BASEURL", "TRUNKLINE_TIMEOUTS__SNOOZE"]
+    "name",
+    [
+        "TRUNKLINE_PROVIDERS__ACME__BASEURL",
+        "TRUNKLINE_TIMEOUTS__SNOOZE",
+        "TRUNKLINE_LIMITS__PATIENCE",
+    ],
 )
 def test_an_unknown_setting_of_a_known_section_is_an_error(name: str) -> None:
     with pytest.raises(ConfigError, match=name):

@@ -3,7 +3,7 @@
 import json
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import aiohttp
 import openai
 
 from edge.app import EdgeApp
+from edge.config import EdgeLimits
 from launch import config as configuration
 from launch.serve import edge_running, local_address, new_metrics, router_running
 from router.app import RouterApp
@@ -58,7 +59,9 @@ def write_list(path: Path, rows: Iterable[object]) -> str:
 
 
 @asynccontextmanager
-async def gateway(state: Path, environ: Mapping[str, str]) -> AsyncIterator[Gateway]:
+async def gateway(
+    state: Path, environ: Mapping[str, str], limits: EdgeLimits | None = None
+) -> AsyncIterator[Gateway]:
     """Give a gateway configured by `environ`, on free ports of loopback."""
     config = configuration.load(
         {
@@ -69,6 +72,8 @@ async def gateway(state: Path, environ: Mapping[str, str]) -> AsyncIterator[Gate
             **environ,
         }
     )
+    if limits:
+        config = replace(config, edge=replace(config.edge, limits=limits))
     metrics = new_metrics()
     async with (
         router_running(config, metrics) as (router, grpc_port),

@@ -1,11 +1,12 @@
 """A gateway whose model `m` runs at one scripted provider."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from edge.config import EdgeLimits
 from tests.support.gateway import MESSAGES, Gateway, gateway, row, write_list
 from tests.support.upstream import Script, Upstream, upstream
 
@@ -31,17 +32,33 @@ async def running(
     async with upstream(script) as provider:
         fields = {"upstream_model": model} if model else {}
         rows = [row("m", handle, **fields)]
-        environ = {
-            "MODEL_LIST_URL": write_list(tmp_path / "models.json", rows),
-            "TRUNKLINE_PROVIDERS__OPENAI__BASE_URL": provider.url,
-            "TRUNKLINE_PROVIDERS__ANTHROPIC__BASE_URL": provider.url,
-            "TRUNKLINE_RETRY_BACKOFF": "0.001",
-            "OPENAI_API_KEY": KEY,
-            "ANTHROPIC_API_KEY": KEY,
-            **environ,
-        }
-        async with gateway(tmp_path, environ) as started:
+        async with gateway(
+            tmp_path, {**environ_of(tmp_path, provider, rows), **environ}
+        ) as started:
             yield started, provider
+
+
+@asynccontextmanager
+async def bounded(
+    tmp_path: Path, script: Script, limits: EdgeLimits, **environ: str
+) -> AsyncIterator[tuple[Gateway, Upstream]]:
+    """Give a gateway whose edge has these limits, and the provider."""
+    async with upstream(script) as provider:
+        told = {**environ_of(tmp_path, provider, [row("m", OPENAI)]), **environ}
+        async with gateway(tmp_path, told, limits) as started:
+            yield started, provider
+
+
+def environ_of(tmp_path: Path, provider: Upstream, rows: Iterable[object]) -> dict[str, str]:
+    """Return the variables of a gateway that reaches `provider` by these rows."""
+    return {
+        "MODEL_LIST_URL": write_list(tmp_path / "models.json", rows),
+        "TRUNKLINE_PROVIDERS__OPENAI__BASE_URL": provider.url,
+        "TRUNKLINE_PROVIDERS__ANTHROPIC__BASE_URL": provider.url,
+        "TRUNKLINE_RETRY_BACKOFF": "0.001",
+        "OPENAI_API_KEY": KEY,
+        "ANTHROPIC_API_KEY": KEY,
+    }
 
 
 def request(*, stream: bool = False, **fields: object) -> dict[str, object]:

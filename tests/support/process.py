@@ -42,6 +42,11 @@ class Running:
         return self.process.returncode, err.decode()
 
 
+def open_descriptors(pid: int) -> set[int]:
+    """Return the descriptors that a process has open."""
+    return {int(entry.name) for entry in Path(f"/proc/{pid}/fd").iterdir()}
+
+
 def environment(state: Path, **environ: str) -> dict[str, str]:
     inherited = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "LANG")}
     return {

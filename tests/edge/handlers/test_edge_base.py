@@ -1,3 +1,4 @@
+import contextlib
 import json
 from collections.abc import MutableMapping
 from io import BytesIO
@@ -229,8 +230,10 @@ async def test_broken_framing_costs_its_connection_only(
     edge: RunningEdge, http: aiohttp.ClientSession, router: FakeRouter, request_: bytes
 ) -> None:
     client = await RawClient.connect(edge)
-    await client.send(request_)
-    await client.read_rest()
+    # A head over the limit is not read to its end, which costs its sender a reset.
+    with contextlib.suppress(ConnectionResetError):
+        await client.send(request_)
+        await client.read_rest()
     client.leave()
 
     async with http.get(edge.url + "/healthz") as response:

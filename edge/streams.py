@@ -1,0 +1,80 @@
+"""A client's connection: stricter than Tornado's about line ends, and it knows when it stands still."""
+
+import re
+import socket
+from asyncio import Future
+from collections.abc import Awaitable
+
+from tornado.httputil import HTTPInputError
+from tornado.iostream import IOStream
+
+_BARE_LINE_END = re.compile(rb"(?<!\r)\n|\r(?!\n)")
+
+_KEEP_ALIVE = (
+    ("TCP_KEEPIDLE", 60),
+    ("TCP_KEEPALIVE", 60),
+    ("TCP_KEEPINTVL", 15),
+    ("TCP_KEEPCNT", 4),
+)
+"""Options and their values, in seconds and probes: a client that vanished is noticed in two minutes. A
+platform has those that it has; macOS calls the first one by the name of the second."""
+
+
+class ClientStream(IOStream):
+    """The stream of one accepted connection. Lives as long as the connection."""
+
+    def __init__(self, connection: socket.socket, max_buffer_size: int | None = None) -> None:
+        super().__init__(connection, max_buffer_size)
+        self._moved = self.io_loop.time()
+
+    def read_until_regex(self, regex: bytes, max_bytes: int | None = None) -> Awaitable[bytes]:
+        """Reads the head of a request, which is all that is read this way.
+
+        Raises HTTPInputError if a line of it ends in anything but CR LF: what stands in front of us may see
+        two lines where we see one, or the other way round.
+        """
+        return _require_line_ends(super().read_until_regex(regex, max_bytes))
+
+    def write(self, data: bytes | memoryview) -> "Future[None]":
+        if not self.writing():
+            self._moved = self.io_loop.time()
+        return super().write(data)
+
+    def write_to_fd(self, data: memoryview) -> int:
+        sent = super().write_to_fd(data)
+        self._moved = self.io_loop.time()
+        return sent
+
+    def stalled_seconds(self) -> float:
+        """How long the client has taken nothing of what waits for it; 0 if nothing does."""
+        return self.io_loop.time() - self._moved if self.writing() else 0.0
+
+    def has_left(self) -> bool:
+        """Whether the client has closed its side, or is gone.
+
+        Tornado sees that by itself, unless the client has sent more than one request: what lies in its buffer
+        keeps it from reading on, up to the end.
+        """
+        if self.closed():
+            return True
+        try:
+            return self.socket.recv(1, socket.MSG_PEEK) == b""
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+
+
+async def _require_line_ends(head: Awaitable[bytes]) -> bytes:
+    data = await head
+    if _BARE_LINE_END.search(data):
+        raise HTTPInputError("a line that does not end in CR LF")
+    return data
+
+
+def keep_alive(connection: socket.socket) -> None:
+    """Has the system notice a peer that vanishes without a word."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _KEEP_ALIVE:
+        if hasattr(socket, name):
+            connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

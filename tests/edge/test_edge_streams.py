@@ -1,0 +1,97 @@
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+
+import pytest
+from tornado.httputil import HTTPInputError
+
+from edge.streams import ClientStream, keep_alive
+from tests.edge.running_edge import soon
+from tests.support.wire import eventually
+
+
+@pytest.fixture
+async def pair() -> AsyncIterator[tuple[ClientStream, socket.socket]]:
+    """A stream, and the socket of its client."""
+    ours, theirs = socket.socketpair()
+    stream = ClientStream(ours)
+    yield stream, theirs
+    stream.close()
+    theirs.close()
+
+
+Pair = tuple[ClientStream, socket.socket]
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET / HTTP/1.1\nhost: x\r\n\r\n",
+        b"GET / HTTP/1.1\r\nhost: x\n\r\n",
+        b"GET / HTTP/1.1\r\nhost: x\r\n\n",
+        b"GET / HTTP/1.1\r\nhost: x\n\n",
+        b"GET / HTTP/1.1\r\r\nhost: x\r\n\r\n",
+        b"GET / HTTP/1.1\r\nhost: x\ry: z\r\n\r\n",
+    ],
+)
+async def test_a_head_with_other_line_ends_than_cr_lf_is_refused(pair: Pair, head: bytes) -> None:
+    stream, client = pair
+    client.sendall(head)
+
+    with pytest.raises(HTTPInputError):
+        await soon(stream.read_until_regex(b"\r?\n\r?\n", 1000))
+
+
+async def test_a_head_with_line_ends_as_they_should_be_is_read_as_it_is(pair: Pair) -> None:
+    stream, client = pair
+    client.sendall(b"\r\nGET / HTTP/1.1\r\nhost: x\r\n\r\nrest")
+
+    head = await soon(stream.read_until_regex(b"\r?\n\r?\n", 1000))
+
+    assert head == b"\r\nGET / HTTP/1.1\r\nhost: x\r\n\r\n"
+
+
+async def test_a_stream_stands_still_while_its_client_takes_nothing_and_no_longer(
+    pair: Pair,
+) -> None:
+    stream, client = pair
+    assert stream.stalled_seconds() == 0
+    written = stream.write(b"x" * 4 * 1024 * 1024)
+    began = stream._moved
+    await eventually(lambda: stream.stalled_seconds() > 0.01)
+    assert stream._moved == began
+
+    client.setblocking(False)
+    while not written.done():
+        await soon(asyncio.get_running_loop().sock_recv(client, 65536))
+    assert stream._moved > began
+    assert stream.stalled_seconds() == 0
+
+
+async def test_a_client_has_left_once_its_side_is_closed_whatever_it_sent_before(
+    pair: Pair,
+) -> None:
+    stream, client = pair
+    assert not stream.has_left()
+    client.sendall(b"more")
+    assert not stream.has_left()
+
+    assert await soon(stream.read_bytes(4)) == b"more"
+    client.shutdown(socket.SHUT_WR)
+    assert stream.has_left()
+
+    stream.close()
+    assert stream.has_left()
+
+
+def test_a_peer_that_vanishes_is_noticed_within_two_minutes() -> None:
+    with socket.socket() as sock:
+        keep_alive(sock)
+
+        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+        values = [
+            sock.getsockopt(socket.IPPROTO_TCP, getattr(socket, name))
+            for name in ("TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_KEEPCNT")
+            if hasattr(socket, name)
+        ]
+        assert values in ([60, 15, 4], [15, 4], [])
