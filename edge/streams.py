@@ -6,7 +6,7 @@ from asyncio import Future
 from collections.abc import Awaitable
 
 from tornado.httputil import HTTPInputError
-from tornado.iostream import IOStream
+from tornado.iostream import IOStream, StreamClosedError
 
 _BARE_LINE_END = re.compile(rb"(?<!\r)\n|\r(?!\n)")
 
@@ -31,8 +31,11 @@ class ClientStream(IOStream):
         """Reads the head of a request, which is all that is read this way.
 
         Raises HTTPInputError if a line of it ends in anything but CR LF: what stands in front of us may see
-        two lines where we see one, or the other way round.
+        two lines where we see one, or the other way round. Raises StreamClosedError if the client has left:
+        Tornado would go on with what it sent ahead.
         """
+        if self.closed():
+            raise StreamClosedError
         return _require_line_ends(super().read_until_regex(regex, max_bytes))
 
     def write(self, data: bytes | memoryview) -> "Future[None]":
