@@ -23,7 +23,7 @@ def _loaded() -> Config:
         config = configuration.load(os.environ)
     except ConfigError as exc:
         _fail(exc)
-    logs.set_up(config.log)
+    logs.set_up(config.log, logs.secrets_of(config))
     return config
 
 

@@ -2,11 +2,14 @@
 
 import logging
 import sys
+from collections.abc import Iterable
 from typing import Any, Final
 
 import structlog
 
-from launch.config import LogConfig
+from launch.config import Config, LogConfig
+from router.values import Secret
+from router.wire.mask import Mask
 
 _LEVELS: Final = {
     "debug": logging.DEBUG,
@@ -22,8 +25,27 @@ def _is_news(record: logging.LogRecord) -> bool:
     return not (record.name.startswith("grpc") and "ExecuteBatchError" in record.getMessage())
 
 
-def set_up(config: LogConfig) -> None:
-    """Send everything that this process logs through one chain; also what libraries log."""
+def secrets_of(config: Config) -> set[Secret]:
+    """Return every credential that a configuration holds; of `Bearer x` also the `x`."""
+    router, providers = config.router, config.router.providers
+    settings = providers.named.values()
+    told = {
+        *router.api_keys,
+        *providers.preset_keys.values(),
+        *(setting.api_key for setting in settings),
+        *(Secret(value) for setting in settings for value in setting.headers.values()),
+        providers.upstream_api_key,
+        router.model_list.authorization,
+    }
+    keys = {key for key in told if key is not None}
+    return keys | {Secret(key.reveal().rpartition(" ")[2]) for key in keys}
+
+
+def set_up(config: LogConfig, secrets: Iterable[Secret] = ()) -> None:
+    """Send everything that this process logs through one chain; also what libraries log.
+
+    `secrets` are masked wherever they stand.
+    """
     chosen = config.format or ("console" if sys.stderr.isatty() else "json")
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
@@ -39,6 +61,8 @@ def set_up(config: LogConfig) -> None:
         )
     ]
     last: list[Any] = as_json if chosen == "json" else as_text
+    mask, render = Mask(secrets), last[-1]
+    last[-1] = lambda *event: mask.in_text(render(*event))
     structlog.configure(
         processors=[*shared, *last],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[config.level]),

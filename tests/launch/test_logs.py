@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -81,3 +82,47 @@ def test_the_level_is_a_lower_bound(level: str, ours: bool) -> None:
 
 def test_off_a_terminal_the_form_is_json() -> None:
     assert json.loads(log_of("info").splitlines()[0])["event"] == "it_crashed"
+
+
+SECRETS = (
+    "client-key", 'with "quotes"', "list-credential", "header-value", "provider-key", "vendor-key",
+)  # fmt: skip
+
+SECRETIVE = """
+import structlog
+from launch import config, logs
+
+made = config.load({environ!r})
+logs.set_up(made.log, logs.secrets_of(made))
+for secret in {secrets!r}:
+    structlog.get_logger("x").warning(f"a canary: {{secret}}", field=secret)
+    try:
+        raise RuntimeError(secret)
+    except RuntimeError:
+        structlog.get_logger("x").exception("crashed")
+structlog.get_logger("x").warning("none of them")
+"""
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_no_secret_of_the_configuration_is_in_a_line_whoever_wrote_it(
+    form: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "trunkline.yaml"
+    file.write_text("providers: {x: {api_key: provider-key, headers: {x-a: header-value}}}")
+    environ = {
+        "TRUNKLINE_CONFIG": str(file),
+        "TRUNKLINE_LOG_FORMAT": form,
+        "TRUNKLINE_API_KEYS": 'client-key,with "quotes"',
+        "MODEL_LIST_AUTHORIZATION": "Bearer list-credential",
+        "OPENAI_API_KEY": "vendor-key",
+    }
+    program = SECRETIVE.format(environ=environ, secrets=SECRETS)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+
+    assert done.stderr.count("a canary: ***") == 6
+    assert "none of them" in done.stderr
+    for secret in (*SECRETS, "quotes"):
+        assert secret not in done.stderr

@@ -5,7 +5,7 @@ import os
 import re
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,13 +71,23 @@ async def run(*arguments: str, state: Path, **environ: str) -> tuple[int, str, s
 @asynccontextmanager
 async def started(command: str, *, state: Path, **environ: str) -> AsyncIterator[Running]:
     """Give a started `trunkline <command>` once it says where it listens."""
+    mark = r"curl .*\n" if command != "router" else r"gRPC .*\n"
+    async with launched((str(_COMMAND), command), mark, environment(state, **environ)) as running:
+        yield running
+
+
+@asynccontextmanager
+async def launched(
+    arguments: Sequence[str], mark: str, environ: Mapping[str, str]
+) -> AsyncIterator[Running]:
+    """Give a started program once a line of its standard output matches `mark`."""
     process = await asyncio.create_subprocess_exec(
-        _COMMAND, command, env=environment(state, **environ), stdout=PIPE, stderr=PIPE
+        *arguments, env=environ, stdout=PIPE, stderr=PIPE
     )
     assert process.stdout
     try:
         banner = ""
-        while not re.search(r"curl .*\n" if command != "router" else r"gRPC .*\n", banner):
+        while not re.search(mark, banner):
             line = await asyncio.wait_for(process.stdout.readline(), PATIENCE)
             if not line:
                 raise AssertionError((await process.communicate())[1].decode())
