@@ -276,9 +276,6 @@ main()
 
 @pytest.mark.parametrize("words", ['"burst"', 'f"burst with {headers} and {held.url}"'])
 async def test_a_crash_tells_its_place_in_the_log_and_no_secret(tmp_path: Path, words: str) -> None:
-    async with scene(tmp_path) as healthy:
-        await healthy.ask("open", stream=False)
-        await healthy.end()
     async with scene(tmp_path, "-c", CRASH.replace("{words}", words), "serve") as played:
         for stream in (False, True):
             await played.ask("open", stream=stream)
