@@ -49,10 +49,18 @@ class Admission:
         def budget(name: str, limit: int) -> Budget:
             return Budget(limit, lambda: metrics.refuse(name))
 
-        self.requests = budget("requests", limits.requests)
-        self.connections = budget("connections", connection_limit(limits, descriptors))
-        self.held_bytes = budget("held_bytes", limits.held_bytes)
+        self.requests = budget("requests", 0)
+        self.connections = budget("connections", 0)
+        self.held_bytes = budget("held_bytes", 0)
+        self._descriptors = descriptors
         self._metrics = metrics
+        self.follow(limits)
+
+    def follow(self, limits: EdgeLimits) -> None:
+        """Goes by these limits from now on; what is open stays open."""
+        self.requests.limit = limits.requests
+        self.connections.limit = connection_limit(limits, self._descriptors)
+        self.held_bytes.limit = limits.held_bytes
 
     def __repr__(self) -> str:
         return (

@@ -113,6 +113,7 @@ class EdgeApp:
         self._config = config
         self._context.config = config
         self._context.cors = CorsPolicy(config.cors_origins)
+        self._admission.follow(config.limits)
 
     async def drain(self) -> None:
         """Stops accepting, waits for requests in flight (at most `drain_seconds`), then closes."""

@@ -25,6 +25,31 @@ def _is_news(record: logging.LogRecord) -> bool:
     return not (record.name.startswith("grpc") and "ExecuteBatchError" in record.getMessage())
 
 
+class _Masking:
+    """Takes every secret that it knows out of what is logged. One for the process."""
+
+    def __init__(self) -> None:
+        self._known: set[Secret] = set()
+        self._mask = Mask(())
+
+    def learn(self, secrets: Iterable[Secret]) -> None:
+        """Know these secrets too; those of an earlier configuration may still be in use."""
+        self._known |= set(secrets)
+        self._mask = Mask(self._known)
+
+    def wrap(self, render: Any) -> Any:
+        """Return `render`, the last step of a chain, with its result masked."""
+        return lambda *event: self._mask.in_text(render(*event))
+
+
+_MASKING: Final = _Masking()
+
+
+def learn(config: Config) -> None:
+    """Mask every credential of `config` in all that is logged from now on."""
+    _MASKING.learn(secrets_of(config))
+
+
 def secrets_of(config: Config) -> set[Secret]:
     """Return every credential that a configuration holds; of `Bearer x` also the `x`."""
     router, providers = config.router, config.router.providers
@@ -33,6 +58,7 @@ def secrets_of(config: Config) -> set[Secret]:
         *router.api_keys,
         *providers.preset_keys.values(),
         *(setting.api_key for setting in settings),
+        *(key for setting in settings for key in setting.api_keys),
         *(Secret(value) for setting in settings for value in setting.headers.values()),
         providers.upstream_api_key,
         router.model_list.authorization,
@@ -61,8 +87,8 @@ def set_up(config: LogConfig, secrets: Iterable[Secret] = ()) -> None:
         )
     ]
     last: list[Any] = as_json if chosen == "json" else as_text
-    mask, render = Mask(secrets), last[-1]
-    last[-1] = lambda *event: mask.in_text(render(*event))
+    _MASKING.learn(secrets)
+    last[-1] = _MASKING.wrap(last[-1])
     structlog.configure(
         processors=[*shared, *last],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[config.level]),

@@ -15,6 +15,7 @@ from typing import Final
 
 import structlog
 
+from launch import logs
 from launch.config import Config, file_state, load
 from router.errors import ConfigError
 
@@ -62,6 +63,7 @@ class Reloader:
         """Read the configuration again and make it the one in force, if it can be used."""
         try:
             wanted = await asyncio.to_thread(load, self._environ)
+            logs.learn(wanted)
             wanted, fixed = _as_far_as_possible(self.config, wanted)
             await self._apply(wanted)
         except ConfigError as exc:

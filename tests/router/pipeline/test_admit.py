@@ -37,8 +37,8 @@ async def test_a_place_is_held_from_the_first_event_to_the_last() -> None:
 
 async def test_whatever_ends_a_call_its_place_is_given_back() -> None:
     async def failing(made: Call) -> AsyncGenerator[Event, None]:
-        raise OverloadedError("upstream")
         yield Body(b"")
+        raise OverloadedError("upstream")
 
     async def hanging(made: Call) -> AsyncGenerator[Event, None]:
         await asyncio.Event().wait()
