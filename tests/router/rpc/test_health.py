@@ -1,6 +1,7 @@
 """The standard health service: open to all, and telling edges what a router is about."""
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -122,14 +123,46 @@ async def test_a_watcher_that_leaves_is_let_go(tmp_path: Path) -> None:
         gateway(tmp_path, {}) as started,
         grpc.aio.insecure_channel(started.grpc) as channel,
     ):
-        health: Any = started.router._rpc.health
+        health = started.router._rpc.health
         watch: Any = Client(channel).watch(health_pb2.HealthCheckRequest())
         await watch.read()
-        assert health._watcher_count_by_service[""] == 1
+        # The edge watches too, and goes on.
+        await _until(lambda: health.watchers == 2, channel)
         watch.cancel()
-        async with asyncio.timeout(PATIENCE):
-            while "" in health._watcher_count_by_service:
-                await Client(channel).ask()
+        await _until(lambda: health.watchers == 1, channel)
+
+
+async def test_all_who_watch_are_told_of_a_drain_before_their_watch_ends(tmp_path: Path) -> None:
+    async with (
+        gateway(tmp_path, {}) as started,
+        grpc.aio.insecure_channel(started.grpc) as channel,
+    ):
+        request = health_pb2.HealthCheckRequest()
+        watches: list[Any] = [Client(channel).watch(request) for _ in range(20)]
+        for watch in watches:
+            await watch.read()
+        await asyncio.wait_for(started.router.drain(10 * PATIENCE), PATIENCE)
+        told = [(await watch.read()).status for watch in watches]
+
+    assert told == [health_pb2.HealthCheckResponse.NOT_SERVING] * 20
+
+
+async def test_a_service_that_there_is_not_is_unknown_to_those_who_watch(tmp_path: Path) -> None:
+    async with (
+        gateway(tmp_path, {}) as started,
+        grpc.aio.insecure_channel(started.grpc) as channel,
+    ):
+        watch: Any = Client(channel).watch(health_pb2.HealthCheckRequest(service="none"))
+        told = await watch.read()
+        watch.cancel()
+
+    assert told.status == health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
+
+
+async def _until(holds: Callable[[], bool], channel: grpc.aio.Channel) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while not holds():
+            await Client(channel).ask()
 
 
 async def test_a_service_that_there_is_not_is_not_found(tmp_path: Path) -> None:
