@@ -48,7 +48,9 @@ class EdgeConfig:
 
     `router_target` is a gRPC target string. `total_timeout` bounds each call.
     `cors_origins` are exact origins, or `*` for any. `router_wait` is how long a start beyond loopback
-    waits for a router that can say whether it checks keys.
+    waits for a router that can say whether it checks keys. A router is asked for a sign of life after
+    `keepalive_time` without any (gRPC asks once a second at most), and counts as lost when it gives none
+    within `keepalive_timeout`.
     """
 
     http_host: str = "127.0.0.1"
@@ -60,6 +62,8 @@ class EdgeConfig:
     drain_seconds: float = 30.0
     router_wait: float = 5.0
     limits: EdgeLimits = EdgeLimits()
+    keepalive_time: float = 10.0
+    keepalive_timeout: float = 5.0
 
     @property
     def is_beyond_loopback(self) -> bool:

@@ -17,6 +17,11 @@ from trunkline.v1 import failure_pb2
 DOMAIN: Final = "trunkline"
 DETAILS_KEY: Final = "grpc-status-details-bin"
 
+NO_RETRY: Final = (("grpc-retry-pushback-ms", "-1"),)
+"""Forbids a channel to send the call again by itself. Edges do so with the calls of a router that is lost,
+whose code is that of a provider's failure too. Typed callers choose for themselves what they repeat.
+Source: https://github.com/grpc/proposal/blob/master/A6-client-retries.md#pushback."""
+
 MAX_MESSAGE_BYTES: Final = 2000
 """Of a status's message, percent-encoded as gRPC sends it: clients refuse trailers above 8 KiB unless told
 otherwise, and the message stands in them twice."""
@@ -101,9 +106,10 @@ async def abort(
 ) -> NoReturn:
     """End a call with `error`, `metadata` among its trailers."""
     status = to_status(error, forwards=forwards)
+    told = (*metadata, *NO_RETRY) if forwards else metadata
     # The same words in both places: libraries compare them. Edges read the longer ones in the details.
     await context.abort(
         _BY_NUMBER[status.code],
         _bounded(status.message),
-        (*metadata, (DETAILS_KEY, status.SerializeToString())),
+        (*told, (DETAILS_KEY, status.SerializeToString())),
     )

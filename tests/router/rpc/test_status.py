@@ -1,6 +1,7 @@
 """Failures as gRPC statuses: bounded, whole in both places, and longer for edges."""
 
 import json
+from pathlib import Path
 
 import grpc
 import pytest
@@ -23,6 +24,8 @@ from router.rpc.status import (
     MAX_METADATA_BYTES,
     to_status,
 )
+from tests.support.gateway import gateway
+from tests.support.typed import failure_of, posted, stubs, unary
 from trunkline.v1.failure_pb2 import ForwardFailure
 
 
@@ -126,3 +129,14 @@ def test_half_an_emoji_is_replaced_wherever_it_stands() -> None:
     status = to_status(InvalidRequestError(half, param=half, code=half), forwards=False)
 
     assert (status.message, dict(info_of(status).metadata)) == ("?", {"param": "?", "code": "?"})
+
+
+async def test_edges_are_forbidden_to_send_a_failed_call_again_and_typed_callers_are_not(
+    tmp_path: Path,
+) -> None:
+    async with gateway(tmp_path, {}) as started, stubs(started.grpc) as router:
+        edges = await failure_of(router.forward.Forward(posted(b"{")))
+        typed = await failure_of(router.chat.CreateChatCompletion(unary(model="none")))
+
+    assert edges.trailers["grpc-retry-pushback-ms"] == "-1"
+    assert "grpc-retry-pushback-ms" not in typed.trailers
