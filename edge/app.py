@@ -1,5 +1,6 @@
 """Composition: builds the edge's object graph, listens, drains, closes."""
 
+import asyncio
 import re
 import resource
 import sys
@@ -11,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from tornado.web import Application, RequestHandler
 
 from edge.admission import Admission
+from edge.channel import RouterChannel
 from edge.config import EdgeConfig
 from edge.cors import CorsPolicy
 from edge.handlers import (
@@ -66,14 +68,14 @@ class EdgeRefusedError(Exception):
 
 
 class EdgeApp:
-    """An edge: HTTP on one port, one channel to the router.
+    """An edge: HTTP on one port, one channel to the routers.
 
     Lives as long as the process: `start` once, `drain` to stop in good order, `close` at the end (also
     after a failed `start`). The channel and the registry stay the caller's; close the channel last.
     """
 
     def __init__(
-        self, config: EdgeConfig, channel: grpc.aio.Channel, registry: CollectorRegistry
+        self, config: EdgeConfig, channel: RouterChannel, registry: CollectorRegistry
     ) -> None:
         self._config = config
         self._in_flight = InFlight()
@@ -87,7 +89,7 @@ class EdgeApp:
             admission=self._admission,
             forward=ForwardServiceStub(channel),
             models=ModelServiceStub(channel),
-            check_health=_health_check(channel),
+            check_health=tuple(map(_health_check, channel.each)),
         )
         self._server = EdgeServer(
             _application(self._context), config.limits, self._admission, self._in_flight
@@ -132,10 +134,12 @@ class EdgeApp:
         await self._in_flight.wait_empty(UNWIND_SECONDS)
 
     async def _require_keys(self) -> None:
-        state = await ask_router(self._context.check_health, self._config.router_wait, waits=True)
-        if state is not None and state.checks_keys:
+        wait, checks = self._config.router_wait, self._context.check_health
+        states = await asyncio.gather(*(ask_router(check, wait, waits=True) for check in checks))
+        known = [state.checks_keys for state in states if state is not None]
+        if known and all(known):
             return
-        found = "checks no keys" if state else "does not answer, so it is unknown if it checks keys"
+        found = "checks no keys" if known else "does not answer, so it is unknown if it checks keys"
         raise EdgeRefusedError(
             f"TRUNKLINE_HTTP_HOST: got {self._config.http_host!r}, but the router {found};"
             " expected a loopback address, or TRUNKLINE_API_KEYS set for the router"

@@ -61,7 +61,8 @@ _AWAY = refusal("NO_HEALTHY_DEPLOYMENT", "The gateway is stopping.")
 class EdgeContext:
     """What handlers work with. One for all requests; lives as long as the edge.
 
-    `config` and `cors` are replaced when the edge is configured anew.
+    `config` and `cors` are replaced when the edge is configured anew. `check_health` asks each router by
+    itself.
     """
 
     config: EdgeConfig
@@ -71,7 +72,7 @@ class EdgeContext:
     admission: Admission
     forward: ForwardServiceStub
     models: ModelServiceStub
-    check_health: Check
+    check_health: tuple[Check, ...]
 
 
 @stream_request_body

@@ -5,7 +5,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from edge.handlers.base import BaseHandler
 from edge.headers import call_metadata
-from edge.readiness import ask_router
+from edge.readiness import States, ask_routers, can_serve
 from trunkline.v1.model_service_pb2 import ListModelsRequest
 from trunkline.v1.status_pb2 import RouterStatus
 
@@ -29,28 +29,47 @@ class HealthHandler(_OperationsHandler):
 
 
 class ReadyHandler(_OperationsHandler):
-    """GET /readyz: 200 while a list is served and the router answers, else 503; says what is wrong."""
+    """GET /readyz: 200 while a router answers that serves a list, else 503; says what is wrong."""
 
     async def answer(self) -> None:
-        state = await ask_router(self.context.check_health, ASK_SECONDS)
-        reasons = find_obstacles(state, is_draining=self.context.in_flight.is_draining)
-        degraded = list(state.degraded) if state else []
-        status = "unavailable" if reasons else "degraded" if degraded else "ok"
-        body = {"status": status, "degraded": [*reasons, *degraded]}
-        await self.send_json(503 if reasons else 200, msgspec.json.encode(body), _NO_STORE)
+        states = await ask_routers(self.context.check_health, ASK_SECONDS)
+        is_draining = self.context.in_flight.is_draining
+        is_ready = not is_draining and any(map(can_serve, states))
+        found = find_degraded(states, is_draining=is_draining)
+        status = "unavailable" if not is_ready else "degraded" if found else "ok"
+        body = msgspec.json.encode({"status": status, "degraded": found})
+        await self.send_json(200 if is_ready else 503, body, _NO_STORE)
 
 
-def find_obstacles(state: RouterStatus | None, *, is_draining: bool) -> list[str]:
-    """Why no request can be served, one sentence each; empty if requests can be."""
+def find_degraded(states: States, *, is_draining: bool) -> list[str]:
+    """What does not work as it should, one sentence each; empty if all is well.
+
+    Of several routers each is called by its place in the configured list: who asks needs no key, and
+    addresses are nobody else's business.
+    """
+    answers = [state for state in states if state is not None]
+    found = _standing({"The edge is stopping.": is_draining, "No router answers.": not answers})
+    if len(states) == 1 or not answers:
+        return [*found, *(sentence for state in answers for sentence in _of_router(state))]
+    return found + [
+        f"Router {number} of {len(states)}: {sentence}"
+        for number, state in enumerate(states, 1)
+        for sentence in _of_router(state)
+    ]
+
+
+def _of_router(state: RouterStatus | None) -> list[str]:
     if state is None:
-        obstacles = {"The edge is stopping.": is_draining, "No router answers.": True}
-    else:
-        obstacles = {
-            "The edge is stopping.": is_draining,
-            "The router is stopping.": state.draining,
-            "No model list is served.": not state.serves_list,
-        }
-    return [sentence for sentence, stands in obstacles.items() if stands]
+        return ["No answer."]
+    obstacles = {
+        "The router is stopping.": state.draining,
+        "No model list is served.": not state.serves_list,
+    }
+    return [*_standing(obstacles), *state.degraded]
+
+
+def _standing(sentences: dict[str, bool]) -> list[str]:
+    return [sentence for sentence, stands in sentences.items() if stands]
 
 
 class MetricsHandler(_OperationsHandler):

@@ -31,6 +31,31 @@ async def test_an_edge_beyond_loopback_refuses_a_router_that_checks_no_keys(
     assert "checks no keys" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("keys", "reason"),
+    [((True, True), ""), ((True, False), "checks no keys"), ((True, None), "")],
+)
+async def test_of_several_routers_none_that_answers_may_check_no_keys(
+    start_edge: StartEdge, keys: tuple[bool | None, ...], reason: str
+) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        ports = []
+        for checks_keys in keys:
+            fake = FakeRouter(status=RouterStatus(checks_keys=bool(checks_keys)))
+            if checks_keys is None:
+                fake.port = 1
+            else:
+                stack.push_async_callback((await fake.start()).stop, None)
+            ports.append(fake.port)
+        target = "ipv4:" + ",".join(f"127.0.0.1:{port}" for port in ports)
+        starting = start_edge(http_host=PUBLIC, router_target=target, router_wait=1.0)
+        if reason:
+            with pytest.raises(EdgeRefusedError, match=reason):
+                await starting
+        else:
+            assert (await starting).port > 0
+
+
 async def test_and_a_router_that_cannot_be_asked(start_edge: StartEdge) -> None:
     with pytest.raises(EdgeRefusedError, match="does not answer"):
         await start_edge(http_host=PUBLIC, router_target="127.0.0.1:1", router_wait=0.2)

@@ -1,3 +1,5 @@
+from contextlib import AsyncExitStack
+
 import aiohttp
 import pytest
 
@@ -70,6 +72,65 @@ async def test_without_a_router_the_edge_is_not_ready(
     body = {"status": "unavailable", "degraded": ["No router answers."]}
 
     assert await read_json(http, edge.url + "/readyz") == (503, body)
+
+
+OK = RouterStatus(serves_list=True)
+
+
+@pytest.mark.parametrize(
+    ("states", "answer"),
+    [
+        ((OK, OK), (200, "ok", [])),
+        ((OK, None), (200, "degraded", ["Router 2 of 2: No answer."])),
+        (
+            (RouterStatus(serves_list=True, draining=True), OK),
+            (200, "degraded", ["Router 1 of 2: The router is stopping."]),
+        ),
+        (
+            (OK, RouterStatus(degraded=["The source is down."])),
+            (
+                200,
+                "degraded",
+                [
+                    "Router 2 of 2: No model list is served.",
+                    "Router 2 of 2: The source is down.",
+                ],
+            ),
+        ),
+        (
+            (RouterStatus(), None),
+            (
+                503,
+                "unavailable",
+                ["Router 1 of 2: No model list is served.", "Router 2 of 2: No answer."],
+            ),
+        ),
+        ((None, None), (503, "unavailable", ["No router answers."])),
+    ],
+)
+async def test_of_several_routers_one_that_serves_is_enough_and_the_others_are_named(
+    start_edge: StartEdge,
+    http: aiohttp.ClientSession,
+    states: tuple[RouterStatus | None, ...],
+    answer: tuple[int, str, list[str]],
+) -> None:
+    async with AsyncExitStack() as stack:
+        addresses = [await _address_of(state, stack) for state in states]
+        edge = await start_edge(router_target="ipv4:" + ",".join(addresses))
+
+        status, body = await read_json(http, edge.url + "/readyz")
+
+    assert (status, body) == (answer[0], {"status": answer[1], "degraded": answer[2]})
+
+
+async def _address_of(state: RouterStatus | None, stack: AsyncExitStack) -> str:
+    """Start a router with this state; None: there is none."""
+    if state is None:
+        return "127.0.0.1:1"
+    fake = FakeRouter(status=state)
+    server = await fake.start()
+    stack.push_async_callback(server.stop, None)
+    return f"127.0.0.1:{fake.port}"
 
 
 async def test_an_edge_that_drains_is_not_ready(
