@@ -26,7 +26,7 @@ UV_VERSION := 0.13.9
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .SUFFIXES:
-.PHONY: help setup run run-router run-edge test conformance fidelity conformance-full lint breaking codegen lock clean
+.PHONY: help setup run run-router run-edge test conformance fidelity conformance-full bench bench-peers lint breaking codegen lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-18s %s\n", $$1, $$2 }' Makefile
@@ -55,6 +55,12 @@ fidelity: $(TEST_LOCKED) $(INSTALLED) ## write docs/fidelity.md from the tables 
 
 conformance-full: $(TEST_LOCKED) $(INSTALLED) ## run the long conformance tests that `test` leaves out
 	$(BIN)/python -m pytest -m full -o faulthandler_timeout=0 $(ARGS)
+
+bench: $(INSTALLED) ## measure the gateway and write docs/benchmarks.md (ARGS=--quick: ratios in a minute)
+	@$(BIN)/python -m bench $(ARGS)
+
+bench-peers: $(INSTALLED) ## the same against other gateways, which it installs under .cache
+	@$(BIN)/python -m bench --peers $(ARGS)
 
 lint: $(TEST_LOCKED) $(INSTALLED) ## ruff, size budgets, mypy, import-linter, buf
 	@$(PIP) check

@@ -12,7 +12,7 @@ MAX_FUNCTION_LINES = 60
 MAX_FILE_LINES = 500
 
 ROOT = Path(__file__).resolve().parent.parent
-PLACES = ("router", "edge", "launch", "tests", "scripts")
+PLACES = ("router", "edge", "launch", "bench", "tests", "scripts")
 
 
 def main() -> int:

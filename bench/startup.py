@@ -1,0 +1,114 @@
+"""What a start costs, what a system takes that does nothing, and what a long model list does to either."""
+
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from bench.asks import Ask
+from bench.bed import Bed
+from bench.histogram import medians
+from bench.load import Job
+from bench.measure import Figures, figures_of, say, warm_up
+from bench.procfs import cpu_seconds, memory
+from bench.systems import Start, model_rows, trunkline
+
+SETTLE_SECONDS: Final = 0.3
+"""After a start, before its memory is looked at."""
+
+SIZES: Final = (3, 10_000, 100_000)
+"""Models on a list."""
+
+_LOOK_UP: Final = Job("closed", Ask(), 0.6)
+_REFRESHES: Final = 3
+_CALM: Final = Job("open", Ask(), _REFRESHES + 0.3, rate=50)
+_REFRESHING: Final = Job("open", Ask(), _REFRESHES + 0.3, rate=50, every=1.0)
+"""A steady trickle: the largest latency shows how long the event loop stood still. Ticks change the list."""
+
+
+def starts(bed: Bed, systems: Mapping[str, Start], repeats: int) -> dict[str, Figures]:
+    """Return seconds and CPU seconds of a start, and KiB of memory at rest."""
+    each_time: dict[str, list[Figures]] = {name: [] for name in systems}
+    for _ in range(repeats):
+        for name, start in systems.items():
+            with start(bed.place) as system:
+                time.sleep(SETTLE_SECONDS)
+                used = memory(system.roots)
+                each_time[name].append(
+                    {
+                        "seconds": system.started,
+                        "cpu_seconds": cpu_seconds(system.roots),
+                        "rss": float(used.rss),
+                        "pss": float(used.pss),
+                    }
+                )
+    found = {name: medians(each) for name, each in each_time.items()}
+    seconds = ", ".join(f"{name} {figures['seconds']:.2f}" for name, figures in found.items())
+    say(f"start, seconds: {seconds}")
+    return found
+
+
+def lists(bed: Bed, repeats: int) -> list[Figures]:
+    """Return for each size of a list what a request costs, what the list takes, how a refresh stalls."""
+    found = []
+    for size in SIZES:
+        figures = medians(
+            [{**_at_rest(bed, size), **_refreshing(bed, size)} for _ in range(repeats)]
+        )
+        # Both ran for the same requests; the refreshes are what one of them had more.
+        refreshes = (figures["refreshing_cpu"] - figures["calm_cpu"]) / _REFRESHES
+        found.append({"models": float(size), "cpu_per_refresh": refreshes, **figures})
+        say(
+            f"a list of {size:,} models: CPU us per request {figures['cpu_per_request']:.0f},"
+            f" largest latency {figures['calm_max'] / 1000:.0f} ms,"
+            f" while it is refreshed {figures['refresh_max'] / 1000:.0f} ms"
+        )
+    return found
+
+
+def _at_rest(bed: Bed, size: int) -> Figures:
+    with trunkline(bed.place, _written(bed, size), _state(bed)) as system:
+        warm_up(bed, system)
+        served = figures_of(bed.do(system, _LOOK_UP))
+        calm = bed.do(system, _CALM)
+        return {
+            "start_seconds": system.started,
+            "rss": float(memory(system.roots).rss),
+            "cpu_per_request": served["cpu_per_request"],
+            "latency_p50": served["latency_p50"],
+            "calm_max": figures_of(calm)["latency_max"],
+            "calm_cpu": calm.cpu,
+        }
+
+
+def _refreshing(bed: Bed, size: int) -> Figures:
+    path = _written(bed, size)
+    texts = [json.dumps(model_rows(size, price)) for price in (0.003, 0.001)]
+    environ = {**_state(bed), "MODEL_LIST_REFRESH_SECONDS": "1"}
+    with trunkline(bed.place, path, environ) as system:
+        warm_up(bed, system)
+        changes: list[str] = []
+
+        def change(_: str) -> None:
+            changes.append(texts[len(changes) % 2])
+            _replace(path, changes[-1])
+
+        done = bed.do(system, _REFRESHING, change)
+    return {"refresh_max": figures_of(done)["latency_max"], "refreshing_cpu": done.cpu}
+
+
+def _written(bed: Bed, size: int) -> Path:
+    path = bed.place.directory / f"models-{size}.json"
+    _replace(path, json.dumps(model_rows(size)))
+    return path
+
+
+def _replace(path: Path, text: str) -> None:
+    path.with_suffix(".new").write_text(text)
+    path.with_suffix(".new").replace(path)
+
+
+def _state(bed: Bed) -> dict[str, str]:
+    # Each start finds no list of an earlier one.
+    return {"TRUNKLINE_STATE_DIR": str(bed.place.directory / f"state-{time.monotonic_ns()}")}
