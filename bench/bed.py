@@ -33,7 +33,7 @@ class Bed:
         self.place = place
         self._load = load
 
-    def do(self, system: System, job: Job, on_event: Callable[[str], None] | None = None) -> Done:
+    def do(self, system: System, job: Job, on_event: Callable[[Event], None] | None = None) -> Done:
         """Have `system` do a job; `on_event` hears what the load generator says while it runs."""
         assert self._load.stdin  # noqa: S101 (both are pipes)
         assert self._load.stdout  # noqa: S101
@@ -46,7 +46,7 @@ class Bed:
             if isinstance(said, Result):
                 return Done(said, cpu_seconds(system.roots) - before)
             if on_event:
-                on_event(said.name)
+                on_event(said)
         raise RuntimeError("the load generator has ended")
 
 

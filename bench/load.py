@@ -70,9 +70,10 @@ class Result(msgspec.Struct, tag="result"):
 
 
 class Event(msgspec.Struct, tag="event"):
-    """Something to look at: `name` is "open" or "tick"."""
+    """Something to look at: `name` is "open" or "tick"; so many requests are under way."""
 
     name: str
+    under_way: int
 
 
 class _Worker:
@@ -84,6 +85,7 @@ class _Worker:
         self._request = request(order.job.ask, order.port, order.headers)
         self._free: list[Connection] = []
         self.result = Result()
+        self._under_way: set[asyncio.Task[None]] = set()
         self._from = 0
 
     async def run(self) -> Result:
@@ -103,7 +105,7 @@ class _Worker:
     async def _tick(self) -> None:
         while self._job.every:
             await asyncio.sleep(self._job.every)
-            _say(Event("tick"))
+            _say(Event("tick", len(self._under_way)))
 
     async def _closed(self) -> None:
         until = perf_counter_ns() + round(self._job.seconds * 1e9)
@@ -117,7 +119,7 @@ class _Worker:
         await asyncio.gather(*(one() for _ in range(self._job.connections)))
 
     async def _open(self) -> None:
-        under_way: set[asyncio.Task[None]] = set()
+        under_way = self._under_way
         async with aclosing(_paced(self._job.rate, self._job.seconds)) as times:
             async for intended in times:
                 task = asyncio.create_task(self._once(intended), name="request")
@@ -131,7 +133,7 @@ class _Worker:
         # The last stream is open one gap after its start, and then there is a chunk of each to see.
         await asyncio.sleep(self._job.seconds + self._job.ask.gap / 1000)
         self._from = perf_counter_ns()
-        _say(Event("open"))
+        _say(Event("open", len(self._under_way)))
         await opening
 
     async def _once(self, intended: int) -> None:

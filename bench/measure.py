@@ -10,7 +10,7 @@ import msgspec
 from bench.asks import Ask
 from bench.bed import Bed, Done
 from bench.histogram import buckets, medians, quantiles
-from bench.load import Job, Result
+from bench.load import Event, Job, Result
 from bench.procfs import Memory, memory
 from bench.scenarios import Scenario
 from bench.systems import Start, System
@@ -135,27 +135,32 @@ def run_fresh(bed: Bed, scenario: Scenario, starts: Mapping[str, Start], repeats
     """Do a scenario with systems that are started for it, and see what an open stream takes of memory."""
     chosen = {n: start for n, start in starts.items() if not scenario.only or n in scenario.only}
     outcomes = {name: Outcome() for name in chosen}
-    streams = scenario.job.rate * scenario.job.seconds
     for _ in range(repeats):
         dones, more = {}, {}
         for name, start in chosen.items():
             with start(bed.place) as system:
                 warm_up(bed, system)
                 before = memory(system.roots)
-                seen: list[Memory] = []
-                dones[name] = bed.do(system, scenario.job, _looking(system, seen))
-            if system.roots:
-                more[name] = {
-                    "rss_per_stream": (seen[0].rss - before.rss) / streams,
-                    "pss_per_stream": (seen[0].pss - before.pss) / streams,
-                }
+                looks: list[Figures] = []
+                dones[name] = bed.do(system, scenario.job, _looking(system, before, looks))
+                more[name] = looks[0]
         _take(outcomes, dones, more)
     _report(scenario, outcomes)
     return outcomes
 
 
-def _looking(system: System, seen: list[Memory]) -> Callable[[str], None]:
-    return lambda _: seen.append(memory(system.roots))
+def _looking(system: System, before: Memory, looks: list[Figures]) -> Callable[[Event], None]:
+    def look(event: Event) -> None:
+        now, streams = memory(system.roots), max(1, event.under_way)
+        looks.append(
+            {
+                "open_streams": float(event.under_way),
+                "rss_per_stream": (now.rss - before.rss) / streams,
+                "pss_per_stream": (now.pss - before.pss) / streams,
+            }
+        )
+
+    return look
 
 
 def _take(

@@ -9,7 +9,7 @@ from typing import Final
 from bench.asks import Ask
 from bench.bed import Bed
 from bench.histogram import medians
-from bench.load import Job
+from bench.load import Event, Job
 from bench.measure import Figures, figures_of, say, warm_up
 from bench.procfs import cpu_seconds, memory
 from bench.systems import Start, model_rows, trunkline
@@ -90,7 +90,7 @@ def _refreshing(bed: Bed, size: int) -> Figures:
         warm_up(bed, system)
         changes: list[str] = []
 
-        def change(_: str) -> None:
+        def change(_: Event) -> None:
             changes.append(texts[len(changes) % 2])
             _replace(path, changes[-1])
 

@@ -93,6 +93,7 @@ VIEWS: Final = (
     View("Largest added gap of a stream, median, ms", "gap_p50", _TIMED, 1000, 2, has_direct=True),
     View("Largest added gap of all streams, ms", "gap_max", _TIMED, 1000, 1, has_direct=True),
     View("Chunks per second, one stream", "chunks_per_second", ("stream-1",), has_direct=True),
+    View("Streams open when memory was looked at", "open_streams", ("streams-2000",)),
     View(
         "Memory per open stream (RSS), KiB",
         "rss_per_stream",
