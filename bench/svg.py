@@ -7,7 +7,7 @@ from typing import Final
 
 _WIDTH: Final = 640
 _HEIGHT: Final = 360
-_LEFT, _RIGHT, _TOP, _BOTTOM = 70, 130, 40, 50
+_LEFT, _RIGHT, _TOP, _BOTTOM = 70, 130, 56, 50
 _COLOURS: Final = ("#1f6feb", "#bf3989", "#1a7f37", "#9a6700", "#cf222e", "#57606a")
 
 Points = Sequence[tuple[float, float]]
