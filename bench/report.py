@@ -215,15 +215,27 @@ def _lists(run: Kept) -> Iterator[str]:
     yield ""
     yield from _head(heads)
     for figures in run.lists:
-        millis = [figures[name] / 1000 for name in ("latency_p50", "calm_max", "refresh_max")]
-        cells = [
-            f"{figures['models']:,.0f}",
-            f"{figures['cpu_per_request']:,.0f}",
-            f"{millis[0]:.1f}",
-        ]
-        cells += [f"{figures['start_seconds']:.1f}", f"{figures['rss'] / 1024:.0f}"]
-        cells.append(f"{figures['cpu_per_refresh'] * 1000:,.0f}")
-        yield _row([*cells, f"{millis[1]:.0f}", f"{millis[2]:.0f}"])
+        yield _row(
+            [_number(figures.get(name), scale, digits) for name, scale, digits in _LIST_COLUMNS]
+        )
+
+
+_LIST_COLUMNS: Final = (
+    ("models", 1, 0),
+    ("cpu_per_request", 1, 0),
+    ("latency_p50", 1000, 1),
+    ("start_seconds", 1, 1),
+    ("rss", 1024, 0),
+    ("cpu_per_refresh", 0.001, 0),
+    ("calm_max", 1000, 0),
+    ("refresh_max", 1000, 0),
+)
+"""Figure, what it is divided by, digits behind its point; in the order of the heads."""
+
+
+def _number(value: float | None, scale: float, digits: int) -> str:
+    """Write a figure; one that an older run did not keep is a dash."""
+    return "-" if value is None else f"{value / scale:,.{digits}f}"
 
 
 def _head(cells: Sequence[str]) -> list[str]:
