@@ -54,7 +54,7 @@ def _length(chunks: int, count: int, only: frozenset[str] = frozenset()) -> Scen
     )
 
 
-def _open(share: float, seconds: float = 1.2) -> Scenario:
+def _open(share: float, seconds: float = 1.0) -> Scenario:
     title = f"open loop at {share:.3g} of what the slowest can take"
     return Scenario(f"open-{share:.3g}", title, Job("open", Ask(), seconds), share=share)
 
@@ -95,8 +95,8 @@ BODIES: Final = (
     _size(10 * _KB, "10 kB", seconds=0.4, only=_OURS),
     _size(100 * _KB, "100 kB", seconds=0.4),
     _size(_MB, "1 MB", seconds=0.6, only=_OURS),
-    _size(5 * _MB, "5 MB", seconds=1.0),
-    _size(10 * _MB, "10 MB", seconds=1.5, only=_OURS),
+    _size(5 * _MB, "5 MB", seconds=0.8),
+    _size(10 * _MB, "10 MB", seconds=1.0, only=_OURS),
 )
 
 MANY: Final = (

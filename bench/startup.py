@@ -10,7 +10,7 @@ from bench.asks import Ask
 from bench.bed import Bed
 from bench.histogram import medians
 from bench.load import Event, Job
-from bench.measure import Figures, figures_of, say, warm_up
+from bench.measure import Figures, figures_of, say
 from bench.procfs import cpu_seconds, memory
 from bench.systems import Start, model_rows, trunkline
 
@@ -20,8 +20,9 @@ SETTLE_SECONDS: Final = 0.3
 SIZES: Final = (3, 10_000, 100_000)
 """Models on a list."""
 
+_WARM_UP: Final = Job("closed", Ask(), 0.3, 4)
 _LOOK_UP: Final = Job("closed", Ask(), 0.6)
-_REFRESHES: Final = 3
+_REFRESHES: Final = 2
 _CALM: Final = Job("open", Ask(), _REFRESHES + 0.3, rate=50)
 _REFRESHING: Final = Job("open", Ask(), _REFRESHES + 0.3, rate=50, every=1.0)
 """A steady trickle: the largest latency shows how long the event loop stood still. Ticks change the list."""
@@ -69,7 +70,7 @@ def lists(bed: Bed, repeats: int) -> list[Figures]:
 
 def _at_rest(bed: Bed, size: int) -> Figures:
     with trunkline(bed.place, _written(bed, size), _state(bed)) as system:
-        warm_up(bed, system)
+        bed.do(system, _WARM_UP)
         served = figures_of(bed.do(system, _LOOK_UP))
         calm = bed.do(system, _CALM)
         return {
@@ -87,7 +88,7 @@ def _refreshing(bed: Bed, size: int) -> Figures:
     texts = [json.dumps(model_rows(size, price)) for price in (0.003, 0.001)]
     environ = {**_state(bed), "MODEL_LIST_REFRESH_SECONDS": "1"}
     with trunkline(bed.place, path, environ) as system:
-        warm_up(bed, system)
+        bed.do(system, _WARM_UP)
         changes: list[str] = []
 
         def change(_: Event) -> None:
