@@ -2,6 +2,7 @@
 
 import argparse
 import resource
+import signal
 import sys
 import time
 from collections.abc import Mapping
@@ -35,6 +36,8 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=REPEATS)
     arguments = parser.parse_args()
     _raise_file_limit()
+    # Whoever ends this run ends what it started: `finally` runs for an exception only.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     began = time.monotonic()
     if arguments.render:
         report.write()

@@ -130,8 +130,8 @@ class _Worker:
 
     async def _held(self) -> None:
         opening = asyncio.create_task(self._open(), name="open-streams")
-        # The last stream is open one gap after its start, and then there is a chunk of each to see.
-        await asyncio.sleep(self._job.seconds + self._job.ask.gap / 1000)
+        # A moment after the last start, when no stream has ended yet.
+        await asyncio.sleep(self._job.seconds + self._job.ask.gap / 2000)
         self._from = perf_counter_ns()
         _say(Event("open", len(self._under_way)))
         await opening

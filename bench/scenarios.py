@@ -103,7 +103,7 @@ MANY: Final = (
     Scenario(
         "streams-2000",
         "2,000 streams at once, a chunk every 2 s each",
-        Job("held", Ask(chunks=10, gap=2000), 8.0, rate=250),
+        Job("held", Ask(chunks=9, gap=2000), 8.0, rate=250),
         only=_TIERS - {"direct"},
         fresh=True,
     ),

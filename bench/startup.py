@@ -1,10 +1,14 @@
 """What a start costs, what a system takes that does nothing, and what a long model list does to either."""
 
 import json
+import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
+from urllib.request import urlopen
+
+import msgspec
 
 from bench.asks import Ask
 from bench.bed import Bed
@@ -12,7 +16,7 @@ from bench.histogram import medians
 from bench.load import Event, Job
 from bench.measure import Figures, figures_of, say
 from bench.procfs import cpu_seconds, memory
-from bench.systems import Start, model_rows, trunkline
+from bench.systems import Start, System, model_rows, trunkline
 
 SETTLE_SECONDS: Final = 0.3
 """After a start, before its memory is looked at."""
@@ -20,12 +24,16 @@ SETTLE_SECONDS: Final = 0.3
 SIZES: Final = (3, 10_000, 100_000)
 """Models on a list."""
 
+_GENERATION: Final = re.compile(r"^trunkline_model_list_generation (\S+)$", re.MULTILINE)
+
 _WARM_UP: Final = Job("closed", Ask(), 0.3, 4)
 _LOOK_UP: Final = Job("closed", Ask(), 0.6)
-_REFRESHES: Final = 2
-_CALM: Final = Job("open", Ask(), _REFRESHES + 0.3, rate=50)
-_REFRESHING: Final = Job("open", Ask(), _REFRESHES + 0.3, rate=50, every=1.0)
+_CALM: Final = Job("open", Ask(), 1.5, rate=50)
+_REFRESHING: Final = Job("open", Ask(), 3.5, rate=50, every=1.0)
 """A steady trickle: the largest latency shows how long the event loop stood still. Ticks change the list."""
+
+_MODELS_PER_SECOND: Final = 15_000
+"""A refresh of a long list takes a while: it is waited for so much longer."""
 
 
 def starts(bed: Bed, systems: Mapping[str, Start], repeats: int) -> dict[str, Figures]:
@@ -57,13 +65,11 @@ def lists(bed: Bed, repeats: int) -> list[Figures]:
         figures = medians(
             [{**_at_rest(bed, size), **_refreshing(bed, size)} for _ in range(repeats)]
         )
-        # Both ran for the same requests; the refreshes are what one of them had more.
-        refreshes = (figures["refreshing_cpu"] - figures["calm_cpu"]) / _REFRESHES
-        found.append({"models": float(size), "cpu_per_refresh": refreshes, **figures})
+        found.append({"models": float(size), **figures})
         say(
             f"a list of {size:,} models: CPU us per request {figures['cpu_per_request']:.0f},"
             f" largest latency {figures['calm_max'] / 1000:.0f} ms,"
-            f" while it is refreshed {figures['refresh_max'] / 1000:.0f} ms"
+            f" while it is refreshed {figures.get('refresh_max', 0) / 1000:.0f} ms"
         )
     return found
 
@@ -79,7 +85,6 @@ def _at_rest(bed: Bed, size: int) -> Figures:
             "cpu_per_request": served["cpu_per_request"],
             "latency_p50": served["latency_p50"],
             "calm_max": figures_of(calm)["latency_max"],
-            "calm_cpu": calm.cpu,
         }
 
 
@@ -89,14 +94,31 @@ def _refreshing(bed: Bed, size: int) -> Figures:
     environ = {**_state(bed), "MODEL_LIST_REFRESH_SECONDS": "1"}
     with trunkline(bed.place, path, environ) as system:
         bed.do(system, _WARM_UP)
+        calm, first = bed.do(system, _CALM), _generation(system)
         changes: list[str] = []
 
         def change(_: Event) -> None:
             changes.append(texts[len(changes) % 2])
             _replace(path, changes[-1])
 
-        done = bed.do(system, _REFRESHING, change)
-    return {"refresh_max": figures_of(done)["latency_max"], "refreshing_cpu": done.cpu}
+        seconds = _REFRESHING.seconds + size / _MODELS_PER_SECOND
+        job = msgspec.structs.replace(_REFRESHING, seconds=seconds)
+        done = bed.do(system, job, change)
+        refreshes = _generation(system) - first
+    figures = {"refreshes": float(refreshes)}
+    if refreshes:
+        # What the same requests cost without them is not theirs.
+        requests = calm.cpu * done.result.requests / max(1, calm.result.requests)
+        figures["cpu_per_refresh"] = (done.cpu - requests) / refreshes
+        figures["refresh_max"] = figures_of(done)["latency_max"]
+    return figures
+
+
+def _generation(system: System) -> int:
+    """Return the number of the list's state."""
+    with urlopen(f"http://127.0.0.1:{system.port}/metrics", timeout=30) as answer:
+        found = _GENERATION.search(answer.read().decode())
+    return round(float(found[1])) if found else 0
 
 
 def _written(bed: Bed, size: int) -> Path:
