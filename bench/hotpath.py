@@ -23,9 +23,10 @@ from edge.config import EdgeConfig
 from launch import logs
 from launch.config import LogConfig
 from router.calls import Call, CallRecord, Operation, Stage
-from router.config import Timeouts
-from router.dispatch import Dispatcher, Limits
-from router.pipeline import Account, Authenticate, fold
+from router.config import AdmissionConfig
+from router.dispatch import Dispatcher, Journal, Limits, World
+from router.pipeline import Account, Admit, Authenticate, fold
+from router.routing.health import HealthBook
 from router.routing.snapshot import Model, Snapshot
 from router.rpc.door import Door
 from router.rpc.forward import ForwardService
@@ -95,15 +96,18 @@ async def _unsigned(provider: Provider, request: HttpRequest) -> HttpRequest:
 
 def _pipeline() -> Stage:
     """Return the router's pipeline as `router.app` composes it: the one place that knows constructors."""
-    dispatcher = Dispatcher(
-        MemoryTransport(_respond),
-        Timeouts(),
-        Limits(request=1_000_000, answer=1_000_000),
+    metrics = CollectorRegistry()
+    world = World(
+        transport=MemoryTransport(_respond),
+        book=HealthBook(lambda: 0.5),
+        journal=Journal(metrics),
+        limits=Limits(request=1_000_000, answer=1_000_000),
         sign=_unsigned,
         clock=lambda: 1_700_000_000.5,
         random=lambda: 0.5,
     )
-    return fold((Account(CollectorRegistry()), Authenticate(())), dispatcher.chat)
+    wrappers = (Account(metrics), Authenticate(()), Admit(AdmissionConfig(), metrics))
+    return fold(wrappers, Dispatcher(world).chat)
 
 
 def _snapshot() -> Snapshot:
@@ -190,6 +194,7 @@ class _Channel:
 
     def __init__(self, service: ForwardService) -> None:
         self._service = service
+        self.each = (self,)
 
     def _method(self, path: str, *_: object, **__: object) -> Callable[..., _Calling]:
         behaviour = getattr(self._service, path.rpartition("/")[2], None)
@@ -238,7 +243,7 @@ def _ready() -> "asyncio.Future[None]":
 
 
 def _edge(pipeline: Stage, listed: Snapshot) -> EdgeApp:
-    service = ForwardService(Door(pipeline, lambda: listed, 600.0))
+    service = ForwardService(Door(pipeline, lambda: listed))
     return EdgeApp(EdgeConfig(), cast("Any", _Channel(service)), CollectorRegistry())
 
 
