@@ -119,6 +119,7 @@ class Dispatcher:
                 try:
                     first = await attempt.commit()
                 except TrunklineError as exc:
+                    _let_go(exc)
                     tried.append((exc, step, call.record.upstream_status))
                     failed = Failed(exc, call.deadline - loop.time())
                     continue
@@ -127,6 +128,14 @@ class Dispatcher:
                     async for event in events:
                         yield event
                 return
+
+
+def _let_go(exc: BaseException) -> None:
+    """Drop the tracebacks of a failure that is kept: their frames hold what was read of the answer."""
+    cause: BaseException | None = exc
+    while cause is not None:
+        cause.__traceback__ = None
+        cause = cause.__cause__ or cause.__context__
 
 
 def _next(

@@ -249,7 +249,8 @@ async def test_each_provider_gets_its_own_key_and_no_other(tmp_path: Path) -> No
         for model in ("open", "anthropic"):
             await played.ask(model, stream=False)
 
-    by_openai, by_anthropic = (str(asked.headers) for asked in played.provider.requests)
+    headers = {asked.target: str(asked.headers) for asked in played.provider.requests}
+    by_openai, by_anthropic = headers["/v1/chat/completions"], headers["/v1/messages"]
     assert PROVIDER_KEYS["openai"] in by_openai
     assert found(by_openai, PROVIDER_KEYS["anthropic"]) == []
     assert PROVIDER_KEYS["anthropic"] in by_anthropic
