@@ -194,7 +194,6 @@ class _Channel:
 
     def __init__(self, service: ForwardService) -> None:
         self._service = service
-        self.each = (self,)
 
     def _method(self, path: str, *_: object, **__: object) -> Callable[..., _Calling]:
         behaviour = getattr(self._service, path.rpartition("/")[2], None)

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from tornado.web import Application, RequestHandler
 
 from edge.admission import Admission
-from edge.channel import RouterChannel
+from edge.channel import routers_of
 from edge.config import EdgeConfig
 from edge.cors import CorsPolicy
 from edge.handlers import (
@@ -75,7 +75,7 @@ class EdgeApp:
     """
 
     def __init__(
-        self, config: EdgeConfig, channel: RouterChannel, registry: CollectorRegistry
+        self, config: EdgeConfig, channel: grpc.aio.Channel, registry: CollectorRegistry
     ) -> None:
         self._config = config
         self._in_flight = InFlight()
@@ -89,7 +89,7 @@ class EdgeApp:
             admission=self._admission,
             forward=ForwardServiceStub(channel),
             models=ModelServiceStub(channel),
-            check_health=tuple(map(_health_check, channel.each)),
+            check_health=tuple(map(_health_check, routers_of(channel))),
         )
         self._server = EdgeServer(
             _application(self._context), config.limits, self._admission, self._in_flight

@@ -131,6 +131,11 @@ class RouterChannel(grpc.aio.Channel):
         await self.close()
 
 
+def routers_of(channel: grpc.aio.Channel) -> tuple[grpc.aio.Channel, ...]:
+    """A channel to each router behind `channel`, as far as single ones are known."""
+    return channel.each if isinstance(channel, RouterChannel) else (channel,)
+
+
 def open_channel(config: EdgeConfig) -> RouterChannel:
     """A channel that spreads calls over the target's addresses. Begins to connect; the caller closes it,
     after the edge.

@@ -14,6 +14,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import Any, Final
 
+import grpc
 import structlog
 import uvloop
 from prometheus_client import (
@@ -28,9 +29,11 @@ from edge.app import EdgeApp, EdgeRefusedError
 from edge.channel import open_channel
 from launch import descriptors
 from launch.config import Config, is_loopback, require_keys
+from launch.inprocess import FORWARDED, InProcessServer
 from launch.observe import Observed, listen
 from launch.reload import reloading
 from router.app import RouterApp
+from router.config import MESSAGE_MARGIN_BYTES
 from router.errors import ConfigError
 
 _LOG = structlog.get_logger("trunkline.launch")
@@ -87,10 +90,10 @@ async def _until_signal(topology: Running) -> int:
 
 @asynccontextmanager
 async def router_running(
-    config: Config, metrics: CollectorRegistry
+    config: Config, metrics: CollectorRegistry, *beside: grpc.aio.Server
 ) -> AsyncIterator[tuple[RouterApp, int]]:
-    """Give a started router and its port; close it in the end."""
-    app = RouterApp(config.router, metrics)
+    """Give a started router, which serves through `beside` too, and its port; close it in the end."""
+    app = RouterApp(config.router, metrics, *beside)
     try:
         try:
             port = await app.start()
@@ -104,11 +107,15 @@ async def router_running(
 
 @asynccontextmanager
 async def edge_running(
-    config: Config, target: str, metrics: CollectorRegistry
+    config: Config, router: str | grpc.aio.Channel, metrics: CollectorRegistry
 ) -> AsyncIterator[tuple[EdgeApp, int]]:
-    """Give a started edge and its port; close it in the end."""
+    """Give a started edge of `router`, a gRPC target or a channel, and its port; close both in the end."""
     async with AsyncExitStack() as stack:
-        channel = open_channel(replace(config.edge, router_target=target))
+        channel = (
+            open_channel(replace(config.edge, router_target=router))
+            if isinstance(router, str)
+            else router
+        )
         stack.push_async_callback(channel.close)
         app = EdgeApp(config.edge, channel, metrics)
         stack.push_async_callback(app.close)
@@ -161,16 +168,22 @@ def require_keys_of(config: Config) -> None:
     )
 
 
+def local_server(config: Config) -> InProcessServer:
+    """Return what a router serves an edge of the same process through; nothing passes a socket."""
+    limit = config.router.max_body_bytes + MESSAGE_MARGIN_BYTES
+    return InProcessServer(max_message_bytes=limit, handed_over=FORWARDED)
+
+
 def serve(config: Config) -> Running:
-    """Both tiers in one process, on one event loop."""
+    """Both tiers in one process, on one event loop; the edge calls the router without a socket."""
 
     async def topology(stop: asyncio.Event) -> None:
         require_keys_of(config)
         metrics = new_metrics()
-        async with router_running(config, metrics) as (router, grpc_port):
-            # A router on all addresses is reached on loopback: the edge lives in the same process.
-            target = local_address(config.router.grpc_host, grpc_port)
-            async with edge_running(config, target, metrics) as (edge, http_port):
+        local = local_server(config)
+        async with router_running(config, metrics, local) as (router, grpc_port):
+            channel = local.open_channel()
+            async with edge_running(config, channel, metrics) as (edge, http_port):
 
                 async def apply(changed: Config) -> None:
                     require_keys_of(changed)

@@ -10,6 +10,7 @@ import time
 from contextlib import suppress
 from typing import Final
 
+import grpc
 from prometheus_client import CollectorRegistry, Gauge
 
 from router.calls import Operation, Stage
@@ -37,9 +38,14 @@ it stand in buffers. Only a peer that says nothing at all makes a stop take so l
 
 
 class RouterApp:
-    """A router. `start` it once, `drain` it when it is to stop, `close` it in the end."""
+    """A router. `start` it once, `drain` it when it is to stop, `close` it in the end.
 
-    def __init__(self, config: RouterConfig, metrics: CollectorRegistry) -> None:
+    It serves its port, and the same through the servers that are given `beside` it.
+    """
+
+    def __init__(
+        self, config: RouterConfig, metrics: CollectorRegistry, *beside: grpc.aio.Server
+    ) -> None:
         self._config = config
         self._http = AiohttpTransport()
         self.registry = Registry(config, self._http)
@@ -57,6 +63,7 @@ class RouterApp:
             self.status,
             self._standing,
             max_message_bytes=config.max_body_bytes + MESSAGE_MARGIN_BYTES,
+            beside=beside,
         )
 
     def _show(self, metrics: CollectorRegistry) -> None:
@@ -155,7 +162,7 @@ class RouterApp:
         await self._rpc.serve(is_serving=False)
         await self.registry.start()
         self._announcing = asyncio.create_task(self._announce(), name="announce-health")
-        await self._rpc.server.start()
+        await self._rpc.start()
         return port
 
     async def _announce(self) -> None:
@@ -173,13 +180,13 @@ class RouterApp:
     async def drain(self, seconds: float) -> None:
         """Take no new calls and let those in flight end, at most `seconds` long."""
         await self.announce_drain()
-        stopping = asyncio.create_task(self._rpc.server.stop(seconds), name="stop-rpc-server")
+        stopping = asyncio.create_task(self._rpc.stop(seconds), name="stop-rpc-server")
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._door.wait_idle()
         # The server waits for watchers too, who have no end of their own.
         self._rpc.health.end_watches()
-        await self._rpc.server.stop(LAST_WORDS_SECONDS)
+        await self._rpc.stop(LAST_WORDS_SECONDS)
         await stopping
 
     async def close(self) -> None:
@@ -188,6 +195,6 @@ class RouterApp:
             self._announcing.cancel()
             with suppress(asyncio.CancelledError):
                 await self._announcing
-        await self._rpc.server.stop(None)
+        await self._rpc.stop(None)
         await self.registry.close()
         await self._http.close()

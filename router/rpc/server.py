@@ -1,6 +1,7 @@
 """Puts the gRPC server together: services, limits, health, reflection."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import grpc
@@ -46,7 +47,10 @@ caller could read; its own number is 1,000, less than the edges in front of one 
 
 
 class RpcServer:
-    """A gRPC server of all services. `health` is to be told what is served."""
+    """A gRPC server of all services. `health` is to be told what is served.
+
+    `beside` are servers of other kinds that serve the same, from `start` until `stop`.
+    """
 
     def __init__(
         self,
@@ -56,6 +60,7 @@ class RpcServer:
         standing: StandingOf,
         *,
         max_message_bytes: int,
+        beside: Sequence[grpc.aio.Server] = (),
     ) -> None:
         self.server = grpc.aio.server(
             options=(
@@ -73,22 +78,35 @@ class RpcServer:
             )
         )
         self.health = HealthService(status)
-        chat_service_pb2_grpc.add_ChatServiceServicer_to_server(ChatService(door), self.server)
+        self._standing = standing
+        self._reflection = ReflectionService(
+            (*_NAMES, health.SERVICE_NAME, reflection.SERVICE_NAME), authenticate
+        )
+        self._servers = (self.server, *beside)
+        for server in self._servers:
+            self._register(door, server)
+
+    def _register(self, door: Door, server: grpc.aio.Server) -> None:
+        chat_service_pb2_grpc.add_ChatServiceServicer_to_server(ChatService(door), server)
         embedding_service_pb2_grpc.add_EmbeddingServiceServicer_to_server(
-            EmbeddingService(door), self.server
+            EmbeddingService(door), server
         )
         model_service_pb2_grpc.add_ModelServiceServicer_to_server(
-            ModelService(door, standing), self.server
+            ModelService(door, self._standing), server
         )
-        route_service_pb2_grpc.add_RouteServiceServicer_to_server(RouteService(door), self.server)
-        forward_service_pb2_grpc.add_ForwardServiceServicer_to_server(
-            ForwardService(door), self.server
-        )
-        health_pb2_grpc.add_HealthServicer_to_server(self.health, self.server)
-        names = (*_NAMES, health.SERVICE_NAME, reflection.SERVICE_NAME)
-        reflection_pb2_grpc.add_ServerReflectionServicer_to_server(
-            ReflectionService(names, authenticate), self.server
-        )
+        route_service_pb2_grpc.add_RouteServiceServicer_to_server(RouteService(door), server)
+        forward_service_pb2_grpc.add_ForwardServiceServicer_to_server(ForwardService(door), server)
+        health_pb2_grpc.add_HealthServicer_to_server(self.health, server)
+        reflection_pb2_grpc.add_ServerReflectionServicer_to_server(self._reflection, server)
+
+    async def start(self) -> None:
+        """Take calls."""
+        for server in self._servers:
+            await server.start()
+
+    async def stop(self, grace: float | None) -> None:
+        """Take no more calls; cancel those under way after `grace` seconds, at once if None."""
+        await asyncio.gather(*(server.stop(grace) for server in self._servers))
 
     async def serve(self, *, is_serving: bool) -> None:
         """Tell the watchers of the health service whether calls can be served."""
