@@ -37,7 +37,9 @@ async def replay(request: Request, connection: Connection) -> None:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gateway]:
+async def running(
+    tmp_path_factory: pytest.TempPathFactory, channel_kind: str
+) -> AsyncIterator[Gateway]:
     path: Path = tmp_path_factory.mktemp("corpus")
     rows = [
         row(f"corpus/{e.id}", f"/{e.provider}/v1/chat/completions?exchange={e.id}")

@@ -31,7 +31,9 @@ async def answer(request: Request, connection: Connection) -> None:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gateway]:
+async def running(
+    tmp_path_factory: pytest.TempPathFactory, channel_kind: str
+) -> AsyncIterator[Gateway]:
     path: Path = tmp_path_factory.mktemp("embeddings")
     rows = [
         row("demo/embed", "/demo/v1/embeddings", prompt_price_1k="0.001"),

@@ -13,8 +13,19 @@ import openai
 from edge.app import EdgeApp
 from edge.config import EdgeLimits
 from launch import config as configuration
-from launch.serve import edge_running, local_address, new_metrics, router_running
+from launch.serve import (
+    edge_running,
+    local_address,
+    local_server,
+    new_metrics,
+    router_running,
+)
 from router.app import RouterApp
+
+GRPC, IN_PROCESS = "grpc", "inprocess"
+
+channel_kind = IN_PROCESS
+"""What the edges of gateways call their routers through; tests/end_to_end has both, one after the other."""
 
 MESSAGES: list[Any] = [{"role": "user", "content": "hi"}]
 
@@ -75,9 +86,16 @@ async def gateway(
     if limits:
         config = replace(config, edge=replace(config.edge, limits=limits))
     metrics = new_metrics()
+    local = local_server(config)
     async with (
-        router_running(config, metrics) as (router, grpc_port),
-        edge_running(config, local_address("127.0.0.1", grpc_port), metrics) as (edge, http_port),
+        router_running(config, metrics, local) as (router, grpc_port),
+        edge_running(
+            config,
+            local.open_channel()
+            if channel_kind == IN_PROCESS
+            else local_address("127.0.0.1", grpc_port),
+            metrics,
+        ) as (edge, http_port),
         aiohttp.ClientSession() as http,
     ):
         started = Gateway(
