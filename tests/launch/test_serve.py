@@ -20,6 +20,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from edge.app import EdgeRefusedError
 from launch import config as configuration
 from launch import serve
+from launch.inprocess.channel import InProcessChannel
 from router.app import RouterApp
 from router.errors import ConfigError
 
@@ -74,6 +75,7 @@ class Recorder:
     def __init__(self, edge_takes: float) -> None:
         self.said: list[str] = []
         self.left: list[float] = []
+        self.channel: object = None
         self._edge_takes = edge_takes
 
     @asynccontextmanager
@@ -83,7 +85,10 @@ class Recorder:
         self.said.append("router closed")
 
     @asynccontextmanager
-    async def edge_running(self, *_: object) -> AsyncIterator[tuple[Any, int]]:
+    async def edge_running(
+        self, _config: object, channel: object, _metrics: object
+    ) -> AsyncIterator[tuple[Any, int]]:
+        self.channel = channel
         self.said.append("edge started")
         yield _EdgeSide(self), 8080
         self.said.append("edge closed")
@@ -144,6 +149,7 @@ async def test_both_tiers_share_one_budget_and_the_edge_ends_first(
     ]
     (left,) = recorder.left
     assert is_enough(left), left
+    assert isinstance(recorder.channel, InProcessChannel)
 
 
 def test_a_banner_says_where_the_tiers_listen_and_gives_a_line_that_can_be_run(

@@ -1,8 +1,8 @@
 """The same servicers behind two kinds of channel: what holds for the one must hold for the other."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -44,7 +44,7 @@ async def echo(request: ForwardRequest, context: Any) -> ForwardResponse:
 
 async def echo_chunks(
     request: ForwardRequest, context: Any
-) -> AsyncIterator[ForwardStreamResponse]:
+) -> AsyncGenerator[ForwardStreamResponse, None]:
     for byte in request.body:
         yield part(bytes([byte]))
 
@@ -71,7 +71,9 @@ class Servicer(ForwardServiceServicer):
     """`answer` and `stream` are its script."""
 
     answer: Callable[[ForwardRequest, Any], Awaitable[ForwardResponse]] = echo
-    stream: Callable[[ForwardRequest, Any], AsyncIterator[ForwardStreamResponse]] = echo_chunks
+    stream: Callable[[ForwardRequest, Any], AsyncGenerator[ForwardStreamResponse, None]] = (
+        echo_chunks
+    )
     calls: int = 0
 
     async def Forward(self, request: ForwardRequest, context: Any) -> ForwardResponse:
@@ -82,8 +84,9 @@ class Servicer(ForwardServiceServicer):
         self, request: ForwardStreamRequest, context: Any
     ) -> AsyncIterator[ForwardStreamResponse]:
         self.calls += 1
-        async for response in self.stream(request.request, context):
-            yield response
+        async with aclosing(self.stream(request.request, context)) as responses:
+            async for response in responses:
+                yield response
 
 
 @dataclass
@@ -173,7 +176,7 @@ class Hanging:
 
     async def stream(
         self, request: ForwardRequest, context: Any
-    ) -> AsyncIterator[ForwardStreamResponse]:
+    ) -> AsyncGenerator[ForwardStreamResponse, None]:
         for chunk in self._first:
             yield part(chunk)
         await self._hang(context)

@@ -98,7 +98,12 @@ async def test_a_channel_is_ready_once_its_server_has_started() -> None:
     await soon(changing)
 
     assert idle is grpc.ChannelConnectivity.IDLE
-    assert channel.get_state() is grpc.ChannelConnectivity.TRANSIENT_FAILURE
+    failing = channel.get_state()
+    assert failing is grpc.ChannelConnectivity.TRANSIENT_FAILURE
+    changing = asyncio.create_task(channel.wait_for_state_change(failing))
+    await asyncio.sleep(0)
+    await channel.close()
+    await soon(changing)
 
 
 # Servers

@@ -1,12 +1,15 @@
 """Messages on their way: nobody sees what the other side does to its own, and none is above the limit."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
 
+from launch.inprocess import server
 from tests.launch.inprocess.conftest import LIMIT, Hanging, Way, opened, part, soon
+from tests.support import gateway
 from trunkline.v1.forward_service_pb2 import (
     ForwardRequest,
     ForwardResponse,
@@ -36,7 +39,9 @@ async def test_a_caller_sees_no_later_change_of_an_answer(copying_way: Way) -> N
     async def answer(request: ForwardRequest, context: Any) -> ForwardResponse:
         return kept
 
-    async def stream(request: ForwardRequest, context: Any) -> AsyncIterator[ForwardStreamResponse]:
+    async def stream(
+        request: ForwardRequest, context: Any
+    ) -> AsyncGenerator[ForwardStreamResponse, None]:
         yield kept_part
         kept_part.chunks[:] = [b"changed"]
 
@@ -72,7 +77,9 @@ async def test_messages_that_are_handed_over_are_the_same_objects() -> None:
         seen.extend((request, ForwardResponse()))
         return seen[1]  # type: ignore[no-any-return]
 
-    async def stream(request: ForwardRequest, context: Any) -> AsyncIterator[ForwardStreamResponse]:
+    async def stream(
+        request: ForwardRequest, context: Any
+    ) -> AsyncGenerator[ForwardStreamResponse, None]:
         seen.append(part(b"x"))
         yield seen[-1]
 
@@ -83,6 +90,34 @@ async def test_messages_that_are_handed_over_are_the_same_objects() -> None:
         streamed = await soon(way.stub.ForwardStream(ForwardStreamRequest()).read())
 
     assert (seen[0] is request, seen[1] is response, seen[2] is streamed) == (True, True, True)
+
+
+async def test_the_tiers_never_touch_again_what_they_have_handed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[tuple[Any, bytes]] = []
+
+    def hand_over(message: Any) -> Any:
+        given.append((message, message.SerializeToString()))
+        return message
+
+    monkeypatch.setattr(server, "hand_over", hand_over)
+    monkeypatch.setattr(gateway, "channel_kind", gateway.IN_PROCESS)
+    chat = {"model": "demo/echo", "messages": gateway.MESSAGES}
+    async with gateway.gateway(tmp_path, {}) as started:
+        statuses = [
+            (await started.post(body, path=path))[0]
+            for body, path in (
+                (chat, "/v1/chat/completions"),
+                ({**chat, "stream": True}, "/v1/chat/completions"),
+                ({**chat, "model": "none"}, "/v1/chat/completions"),
+                ({"model": "demo/embed", "input": "x"}, "/v1/embeddings"),
+            )
+        ]
+
+    assert statuses == [200, 200, 404, 200]
+    assert len(given) > len(statuses) + 3
+    assert [kept for kept, raw in given if kept.SerializeToString() != raw] == []
 
 
 @pytest.mark.parametrize(
@@ -112,7 +147,9 @@ async def test_an_answer_above_the_limit_is_refused(
     async def answer(request: ForwardRequest, context: Any) -> ForwardResponse:
         return ForwardResponse(body=b"x" * size)
 
-    async def stream(request: ForwardRequest, context: Any) -> AsyncIterator[ForwardStreamResponse]:
+    async def stream(
+        request: ForwardRequest, context: Any
+    ) -> AsyncGenerator[ForwardStreamResponse, None]:
         yield part(b"first")
         yield part(b"x" * size)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import grpc
@@ -62,7 +62,9 @@ async def test_a_stream_may_be_empty(way: Way) -> None:
 async def test_metadata_of_a_stream_is_there_before_its_first_message(way: Way) -> None:
     hanging = Hanging()
 
-    async def stream(request: ForwardRequest, context: Any) -> AsyncIterator[ForwardStreamResponse]:
+    async def stream(
+        request: ForwardRequest, context: Any
+    ) -> AsyncGenerator[ForwardStreamResponse, None]:
         await context.send_initial_metadata((("a", "1"),))
         context.set_trailing_metadata((("t", "1"),))
         async for response in hanging.stream(request, context):
@@ -79,7 +81,9 @@ async def test_metadata_of_a_stream_is_there_before_its_first_message(way: Way) 
 
 
 async def test_a_stream_that_fails_gives_first_what_it_has(way: Way) -> None:
-    async def stream(request: ForwardRequest, context: Any) -> AsyncIterator[ForwardStreamResponse]:
+    async def stream(
+        request: ForwardRequest, context: Any
+    ) -> AsyncGenerator[ForwardStreamResponse, None]:
         yield part(b"1")
         await context.abort(grpc.StatusCode.ABORTED, "no more", (("t", "1"),))
 
@@ -111,7 +115,9 @@ async def test_a_stream_cancelled_by_its_reader_stops_its_servicer(way: Way) -> 
 async def test_a_servicer_that_waits_to_give_a_message_is_closed(way: Way) -> None:
     closed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
 
-    async def stream(request: ForwardRequest, context: Any) -> AsyncIterator[ForwardStreamResponse]:
+    async def stream(
+        request: ForwardRequest, context: Any
+    ) -> AsyncGenerator[ForwardStreamResponse, None]:
         try:
             while True:
                 yield part(b"x" * 100_000)
@@ -126,6 +132,33 @@ async def test_a_servicer_that_waits_to_give_a_message_is_closed(way: Way) -> No
     gc.collect()
 
     assert isinstance(await soon(closed), GeneratorExit | asyncio.CancelledError)
+
+
+async def test_a_servicer_is_closed_before_it_is_said_to_have_ended(local_way: Way) -> None:
+    order: list[str] = []
+    ended = asyncio.Event()
+
+    def say_ended(context: Any) -> None:
+        order.append("ended")
+        ended.set()
+
+    async def stream(
+        request: ForwardRequest, context: Any
+    ) -> AsyncGenerator[ForwardStreamResponse, None]:
+        context.add_done_callback(say_ended)
+        try:
+            while True:
+                yield part(b"x")
+        finally:
+            order.append("closed")
+
+    local_way.servicer.stream = stream
+    call = local_way.streamed()
+    await soon(call.read())
+    call.cancel()
+    await soon(ended.wait())
+
+    assert order == ["closed", "ended"]
 
 
 async def test_messages_that_nobody_has_read_by_the_deadline_are_not_read_any_more(
@@ -145,7 +178,9 @@ async def test_messages_that_nobody_has_read_by_the_deadline_are_not_read_any_mo
 async def test_a_servicer_is_one_message_ahead_of_its_reader_at_most(local_way: Way) -> None:
     given = 0
 
-    async def stream(request: ForwardRequest, context: Any) -> AsyncIterator[ForwardStreamResponse]:
+    async def stream(
+        request: ForwardRequest, context: Any
+    ) -> AsyncGenerator[ForwardStreamResponse, None]:
         nonlocal given
         for _ in range(50):
             given += 1
@@ -164,7 +199,9 @@ async def test_a_servicer_is_one_message_ahead_of_its_reader_at_most(local_way: 
 async def test_a_message_is_written_or_read_by_one_at_a_time(local_way: Way) -> None:
     refused = asyncio.Event()
 
-    async def stream(request: ForwardRequest, context: Any) -> AsyncIterator[ForwardStreamResponse]:
+    async def stream(
+        request: ForwardRequest, context: Any
+    ) -> AsyncGenerator[ForwardStreamResponse, None]:
         writing = asyncio.create_task(context.write(part(b"1")))
         await asyncio.sleep(0)
         with pytest.raises(grpc.aio.UsageError):
