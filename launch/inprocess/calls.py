@@ -7,7 +7,7 @@ from typing import Any
 
 import grpc
 
-from launch.inprocess.rpc import CANCELLED, FORGOTTEN, OK, Rpc, Status
+from launch.inprocess.rpc import CANCELLED, EOF, FORGOTTEN, OK, Rpc, Status
 
 
 class _Call(grpc.aio.Call):
@@ -106,10 +106,18 @@ class UnaryStreamCall(_Call, grpc.aio.UnaryStreamCall[Any, Any]):
         return self
 
     async def __anext__(self) -> Any:
+        rpc = self._rpc
         if self._is_over:
             raise StopAsyncIteration
-        message = await self._next()
-        if message is grpc.aio.EOF:
+        # What `_next` does, without another coroutine for each message.
+        if rpc.messages:
+            return rpc.take()
+        try:
+            message = await rpc.awaited()
+        except asyncio.CancelledError:
+            self.cancel()
+            raise
+        if message is EOF:
             self._is_over = True
             self._raise_for(await self._rpc.ended())
             raise StopAsyncIteration
@@ -120,7 +128,7 @@ class UnaryStreamCall(_Call, grpc.aio.UnaryStreamCall[Any, Any]):
         if self._rpc.status is None:
             self._use(is_iterated=False)
         message = await self._next()
-        if message is grpc.aio.EOF:
+        if message is EOF:
             self._raise_for(await self._rpc.ended())
         return message
 

@@ -17,6 +17,7 @@ from launch.inprocess.metadata import Metadata, Metadatum
 T = TypeVar("T")
 
 OK: Final = grpc.StatusCode.OK
+EOF: Final[Any] = grpc.aio.EOF
 
 
 class Status(NamedTuple):
@@ -98,7 +99,7 @@ class Rpc:
             self.start(())
         self.messages.clear()
         wake(self._ending, status)
-        self._wake_reader(grpc.aio.EOF)
+        self._wake_reader(EOF)
         self._wake_writer()
         callbacks, self.callbacks = self.callbacks, []
         for callback in callbacks:
@@ -143,7 +144,7 @@ class Rpc:
             grpc.aio.UsageError: if another message is offered already.
 
         """
-        if self._wake_reader(message):
+        if self._reader is not None and self._wake_reader(message):
             return None
         if self.messages:
             raise grpc.aio.UsageError("Another message is being written.")
@@ -153,9 +154,10 @@ class Rpc:
 
     def take(self) -> Any:
         """Return the message that is offered: the one in `messages`."""
-        message = self.messages.pop()
-        self._wake_writer()
-        return message
+        writer = self._writer
+        if writer is not None and not writer.done():
+            writer.set_result(None)
+        return self.messages.pop()
 
     def awaited(self) -> asyncio.Future[Any]:
         """Return a future that gives the next message, `grpc.aio.EOF` when there is none any more.
@@ -168,7 +170,7 @@ class Rpc:
             raise grpc.aio.UsageError("Another message is being read.")
         reader = self.loop.create_future()
         if self.status is not None:
-            reader.set_result(grpc.aio.EOF)
+            reader.set_result(EOF)
         else:
             self._reader = reader
         return reader
