@@ -2,9 +2,10 @@
 
     .venv/bin/python bench/micro_inprocess.py
 
-Prints medians in microseconds, and how many times faster than loopback. `servicer alone` is what the servicer
-and the messages cost themselves; `in its caller's task` is the floor of a design without a task of its own
-for the servicer (launch/inprocess/__init__.py says why it is not taken).
+Prints CPU microseconds of the process, median and best of the rounds, and how many times less than
+loopback the median is. `servicer alone` is what the servicer and the messages cost themselves,
+`alone, in a task` the same with a task of its own (launch/inprocess/__init__.py says why it has one). The
+last tables are what launch/inprocess/passing.py decides on.
 """
 
 import asyncio
@@ -30,7 +31,7 @@ from trunkline.v1.forward_service_pb2_grpc import (
     add_ForwardServiceServicer_to_server,
 )
 
-CALLS, MESSAGES, ROUNDS = 1000, 1000, 9
+CALLS, MESSAGES, ROUNDS = 200, 500, 15
 
 BODY = b"x" * 1000
 ASKED = (
@@ -39,6 +40,10 @@ ASKED = (
     ("x-trunkline-strict", "true"),
 )
 TOLD = (("x-request-id", "req_0123456789"), ("x-trunkline-generation", "1"))
+
+
+Once = Callable[[], Awaitable[int]]
+"""Does something a number of times, and returns the number."""
 
 
 class Servicer(ForwardServiceServicer):
@@ -67,17 +72,19 @@ class NoContext:
         pass
 
 
-async def median(once: Callable[[], Awaitable[int]]) -> float:
-    """CPU microseconds of this process for one of the things that `once` does and counts."""
-    rounds = []
+async def measure(ways: dict[str, Once]) -> dict[str, list[float]]:
+    """Give the microseconds of each way, sorted, for one of the things that it does and counts."""
+    took: dict[str, list[float]] = {name: [] for name in ways}
+    # Round by round, so that what else the machine does meets all ways alike.
     for _ in range(ROUNDS):
-        started = time.process_time()
-        count = await once()
-        rounds.append((time.process_time() - started) / count * 1e6)
-    return statistics.median(rounds)
+        for name, once in ways.items():
+            started = time.process_time()
+            count = await once()
+            took[name].append((time.process_time() - started) / count * 1e6)
+    return {name: sorted(rounds) for name, rounds in took.items()}
 
 
-def unary_through(stub: ForwardServiceStub) -> Callable[[], Awaitable[int]]:
+def unary_through(stub: ForwardServiceStub) -> Once:
     async def once() -> int:
         for _ in range(CALLS):
             request = ForwardRequest(method="POST", path="/v1/chat/completions", body=BODY)
@@ -89,7 +96,7 @@ def unary_through(stub: ForwardServiceStub) -> Callable[[], Awaitable[int]]:
     return once
 
 
-def stream_through(stub: ForwardServiceStub) -> Callable[[], Awaitable[int]]:
+def stream_through(stub: ForwardServiceStub) -> Once:
     async def once() -> int:
         async for _ in stub.ForwardStream(ForwardStreamRequest(), timeout=600, metadata=ASKED):
             pass
@@ -98,7 +105,7 @@ def stream_through(stub: ForwardServiceStub) -> Callable[[], Awaitable[int]]:
     return once
 
 
-def unary_alone(servicer: Servicer) -> Callable[[], Awaitable[int]]:
+def unary_alone(servicer: Servicer) -> Once:
     async def once() -> int:
         for _ in range(CALLS):
             request = ForwardRequest(method="POST", path="/v1/chat/completions", body=BODY)
@@ -109,7 +116,18 @@ def unary_alone(servicer: Servicer) -> Callable[[], Awaitable[int]]:
     return once
 
 
-def stream_alone(servicer: Servicer) -> Callable[[], Awaitable[int]]:
+def unary_in_a_task(servicer: Servicer) -> Once:
+    async def once() -> int:
+        for _ in range(CALLS):
+            request = ForwardRequest(method="POST", path="/v1/chat/completions", body=BODY)
+            await asyncio.create_task(servicer.Forward(request, NoContext()))
+            grpc.aio.Metadata(*TOLD)
+        return CALLS
+
+    return once
+
+
+def stream_alone(servicer: Servicer) -> Once:
     async def once() -> int:
         async for _ in servicer.ForwardStream(ForwardStreamRequest(), NoContext()):
             pass
@@ -123,9 +141,9 @@ async def open_stubs(servicer: Servicer, stack: AsyncExitStack) -> dict[str, For
     stubs = {}
     real = grpc.aio.server()
     servers: dict[str, grpc.aio.Server] = {
-        "loopback gRPC": real,
-        "in-process, copied": InProcessServer(max_message_bytes=2**26),
         "in-process, handed over": InProcessServer(handed_over=FORWARDED),
+        "in-process, copied": InProcessServer(max_message_bytes=2**26),
+        "loopback gRPC": real,
     }
     port = real.add_insecure_port("127.0.0.1:0")
     for name, server in servers.items():
@@ -142,19 +160,42 @@ async def open_stubs(servicer: Servicer, stack: AsyncExitStack) -> dict[str, For
     return stubs
 
 
-async def compare(
-    title: str, alone: Callable[[], Awaitable[int]], ways: dict[str, Callable[[], Awaitable[int]]]
-) -> None:
-    """Print one table."""
-    floor = await median(alone)
-    print(f"\n{title}\n  {'servicer alone':<26}{floor:8.2f} us")
-    reference = 0.0
-    for name, way in ways.items():
-        took = await median(way)
-        reference = reference or took
+async def compare(title: str, ways: dict[str, Once]) -> None:
+    """Print one table; the first way is the floor, the last one the reference."""
+    took = await measure(ways)
+    floor, *_, reference = [statistics.median(rounds) for rounds in took.values()]
+    print(f"\n{title:<28}{'median':>10}{'best':>10}{'beyond':>10}{'less':>8}")
+    for name, rounds in took.items():
+        median = statistics.median(rounds)
         print(
-            f"  {name:<26}{took:8.2f} us{took - floor:+9.2f} us beyond it{reference / took:8.1f} x"
+            f"  {name:<26}{median:10.2f}{rounds[0]:10.2f}{median - floor:10.2f}"
+            f"{reference / median:7.1f}x"
         )
+
+
+def copies(size: int, times: int) -> dict[str, Once]:
+    """Give the ways to copy a message of `size` bytes that is measured on the way."""
+    message = ForwardRequest(body=bytes(size))
+
+    async def by_reference() -> int:
+        return times
+
+    async def written_and_parsed() -> int:
+        for _ in range(times):
+            ForwardRequest.FromString(message.SerializeToString())
+        return times
+
+    async def copied_and_measured() -> int:
+        for _ in range(times):
+            message.ByteSize()
+            ForwardRequest().CopyFrom(message)
+        return times
+
+    return {
+        "handed over": by_reference,
+        "ByteSize, CopyFrom": copied_and_measured,
+        "SerializeToString, parsed": written_and_parsed,
+    }
 
 
 async def main() -> None:
@@ -162,12 +203,21 @@ async def main() -> None:
     servicer = Servicer()
     async with AsyncExitStack() as stack:
         stubs = await open_stubs(servicer, stack)
+        alone = {
+            "servicer alone": unary_alone(servicer),
+            "alone, in a task": unary_in_a_task(servicer),
+        }
+        stream = {
+            "servicer alone": stream_alone(servicer),
+            **{name: stream_through(stub) for name, stub in stubs.items()},
+        }
         unary = {name: unary_through(stub) for name, stub in stubs.items()}
-        stream = {name: stream_through(stub) for name, stub in stubs.items()}
-        await compare("unary call", unary_alone(servicer), unary)
-        await compare("streamed message, at once", stream_alone(servicer), stream)
+        await compare("unary call", {**alone, **unary})
+        await compare("streamed message, at once", stream)
         servicer.waits = True
-        await compare("streamed message, one by one", stream_alone(servicer), stream)
+        await compare("streamed message, one by one", stream)
+    for size, times in ((200, 2000), (64 * 2**20, 1)):
+        await compare(f"copy of {size:,} bytes", copies(size, times))
 
 
 if __name__ == "__main__":

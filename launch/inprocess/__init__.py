@@ -9,9 +9,9 @@ An RPC (`rpc`) is what both sides share: status, metadata, messages on their way
 servicer `context`; `serving` runs servicers; `passing` decides how a message gets to the other side.
 
 Strategy: a servicer runs in a task of its own, as with `grpc.aio`. Running it in its caller's would save
-4 of some 20 microseconds (bench/micro_inprocess.py) and break what callers rely on: a deadline that ends
-a call at once however slowly a servicer unwinds, calls that run before they are awaited, and
-`asyncio.timeout` in a servicer, which cancels the task that it was entered in.
+some 4 microseconds a call (bench/micro_inprocess.py) and break what callers rely on: a deadline that ends a
+call at once however slowly a servicer unwinds, calls that run before they are awaited, and `asyncio.timeout`
+in a servicer, which cancels the task that it was entered in.
 
 Not here: calls that stream requests, interceptors, compression, credentials; nothing here uses them.
 """
