@@ -24,7 +24,7 @@ from router.registry import Registry
 from router.routing.health import HealthBook, Standing
 from router.routing.snapshot import Snapshot
 from router.rpc.door import Door
-from router.rpc.server import RpcServer
+from router.rpc.server import RpcServer, State
 from router.transport.by_scheme import SchemeTransport
 from router.transport.http import AiohttpTransport
 from router.transport.signing import Signers
@@ -60,8 +60,7 @@ class RouterApp:
         self._rpc = RpcServer(
             self._door,
             self.authenticate,
-            self.status,
-            self._standing,
+            State(self.status, self._standing),
             max_message_bytes=config.max_body_bytes + MESSAGE_MARGIN_BYTES,
             beside=beside,
         )

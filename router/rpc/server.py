@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import grpc
@@ -46,6 +47,14 @@ MAX_PENDING_CALLS = 16_384
 caller could read; its own number is 1,000, less than the edges in front of one router send at once."""
 
 
+@dataclass(frozen=True, slots=True)
+class State:
+    """What a router says of itself, and of a deployment, at the moment of asking."""
+
+    router: Callable[[], status_pb2.RouterStatus]
+    standing: StandingOf
+
+
 class RpcServer:
     """A gRPC server of all services. `health` is to be told what is served.
 
@@ -56,8 +65,7 @@ class RpcServer:
         self,
         door: Door,
         authenticate: Authenticate,
-        status: Callable[[], status_pb2.RouterStatus],
-        standing: StandingOf,
+        state: State,
         *,
         max_message_bytes: int,
         beside: Sequence[grpc.aio.Server] = (),
@@ -77,8 +85,8 @@ class RpcServer:
                 ("grpc.server.max_pending_requests_hard_limit", 2 * MAX_PENDING_CALLS),
             )
         )
-        self.health = HealthService(status)
-        self._standing = standing
+        self.health = HealthService(state.router)
+        self._standing = state.standing
         self._reflection = ReflectionService(
             (*_NAMES, health.SERVICE_NAME, reflection.SERVICE_NAME), authenticate
         )

@@ -56,14 +56,6 @@ def test_every_variable_arrives() -> None:
         UPSTREAM_BASE_URL="http://one",
         UPSTREAM_API_KEY="one-key",
         TRUNKLINE_TIMEOUTS__FIRST_TOKEN="1.5",
-        TRUNKLINE_RETRIES="5",
-        TRUNKLINE_RETRY_BACKOFF="0.25",
-        TRUNKLINE_BALANCING="Least_In_Flight",
-        TRUNKLINE_LIMITS__CONCURRENCY="7",
-        TRUNKLINE_LIMITS__QUEUE="0",
-        TRUNKLINE_LIMITS__DEPLOYMENT_QUEUE="3",
-        TRUNKLINE_PROVIDERS__MY_VLLM__API_KEYS="more-one, more-two",
-        TRUNKLINE_PROVIDERS__MY_VLLM__MAX_CONCURRENCY="9",
         TRUNKLINE_MAX_BODY_BYTES="2048",
         TRUNKLINE_DRAIN_SECONDS="3",
         TRUNKLINE_LIMITS__REQUESTS="4",
@@ -91,15 +83,30 @@ def test_every_variable_arrives() -> None:
     assert router.providers.upstream_base_url == "http://one"
     assert router.providers.upstream_api_key == Secret("one-key")
     assert router.policy.timeouts.first_token == 1.5
+    assert router.max_body_bytes == 2048
+    assert config.edge.limits == EdgeLimits(requests=4, connections=5, held_bytes=6000)
+    assert config.edge.cors_origins == ("http://a", "http://b")
+    assert (config.log.level, config.log.format) == ("debug", "json")
+
+
+def test_what_routing_goes_by_arrives() -> None:
+    router = load(
+        TRUNKLINE_RETRIES="5",
+        TRUNKLINE_RETRY_BACKOFF="0.25",
+        TRUNKLINE_BALANCING="Least_In_Flight",
+        TRUNKLINE_LIMITS__CONCURRENCY="7",
+        TRUNKLINE_LIMITS__QUEUE="0",
+        TRUNKLINE_LIMITS__DEPLOYMENT_QUEUE="3",
+        TRUNKLINE_PROVIDERS__MY_VLLM__API_KEYS="more-one, more-two",
+        TRUNKLINE_PROVIDERS__MY_VLLM__MAX_CONCURRENCY="9",
+    ).router
+    own = router.providers.named["MY_VLLM"]
+
     assert (router.policy.retries, router.policy.retry_backoff) == (5, 0.25)
     assert router.policy.balancing is Balancing.LEAST_IN_FLIGHT
     assert router.admission == AdmissionConfig(7, 0, 3)
     assert own.api_keys == (Secret("more-one"), Secret("more-two"))
     assert own.max_concurrency == 9
-    assert router.max_body_bytes == 2048
-    assert config.edge.limits == EdgeLimits(requests=4, connections=5, held_bytes=6000)
-    assert config.edge.cors_origins == ("http://a", "http://b")
-    assert (config.log.level, config.log.format) == ("debug", "json")
 
 
 def test_the_environment_overrides_the_file(tmp_path: Path) -> None:
