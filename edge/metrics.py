@@ -14,11 +14,15 @@ class EdgeMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
-        self._in_flight = Gauge(
+        self._under_way = 0
+        # Finding a series by its labels costs more than counting in it.
+        self._series: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
+        in_flight = Gauge(
             "trunkline_edge_requests_in_flight",
             "HTTP requests that are being answered.",
             registry=registry,
         )
+        in_flight.set_function(lambda: self._under_way)
         self._requests = Counter(
             "trunkline_edge_requests",
             "HTTP requests by route and status; 499: the client left first.",
@@ -43,12 +47,19 @@ class EdgeMetrics:
         return "<EdgeMetrics>"
 
     def begin(self) -> None:
-        self._in_flight.inc()
+        self._under_way += 1
 
     def end(self, route: str, status: int, seconds: float) -> None:
-        self._in_flight.dec()
-        self._requests.labels(route, str(status)).inc()
-        self._duration.labels(route).observe(seconds)
+        self._under_way -= 1
+        series = self._series.get((route, status))
+        if series is None:
+            counter, durations = (
+                self._requests.labels(route, str(status)),
+                self._duration.labels(route),
+            )
+            series = self._series[route, status] = (counter, durations)
+        series[0].inc()
+        series[1].observe(seconds)
 
     def refuse(self, limit: str) -> None:
         self._refused.labels(limit).inc()

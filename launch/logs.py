@@ -5,9 +5,11 @@ import sys
 from collections.abc import Iterable
 from typing import Any, Final
 
+import msgspec
 import structlog
 
 from launch.config import Config, LogConfig
+from launch.lines import STANDARD_ERROR
 from router.values import Secret
 from router.wire.mask import Mask
 
@@ -23,6 +25,26 @@ def _is_news(record: logging.LogRecord) -> bool:
     # grpc's server reports, with a traceback, each call that is cancelled while a message waits to be
     # taken: for us a client that left, which the call's own line says.
     return not (record.name.startswith("grpc") and "ExecuteBatchError" in record.getMessage())
+
+
+class _Lines:
+    """What structlog hands finished lines to."""
+
+    def __init__(self, *_: object) -> None:
+        pass
+
+    def msg(self, line: str) -> None:
+        STANDARD_ERROR.write(line + "\n")
+
+    debug = info = warning = error = exception = critical = log = msg
+
+
+def _to_json(_logger: object, _method: str, event: Any) -> str:
+    return _ENCODER.encode(event).decode()
+
+
+_ENCODER: Final = msgspec.json.Encoder(enc_hook=str)
+"""Of what JSON has no form for, the text."""
 
 
 class _Masking:
@@ -74,13 +96,12 @@ def set_up(config: LogConfig, secrets: Iterable[Secret] = ()) -> None:
     """
     chosen = config.format or ("console" if sys.stderr.isatty() else "json")
     shared: list[Any] = [
-        structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     # Local variables stay out of tracebacks: they hold what callers say, and credentials.
     plain = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
-    as_json = [structlog.processors.ExceptionRenderer(plain), structlog.processors.JSONRenderer()]
+    as_json = [structlog.processors.ExceptionRenderer(plain), _to_json]
     as_text = [
         structlog.dev.ConsoleRenderer(
             exception_formatter=structlog.dev.plain_traceback, sort_keys=False
@@ -92,10 +113,10 @@ def set_up(config: LogConfig, secrets: Iterable[Secret] = ()) -> None:
     structlog.configure(
         processors=[*shared, *last],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[config.level]),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=_Lines,
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(STANDARD_ERROR)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,

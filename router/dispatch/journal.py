@@ -28,6 +28,7 @@ class Journal:
             "trunkline_attempts", "Requests to providers, by how they ended.",
             [*by_place, "result"], registry=metrics,
         )  # fmt: skip
+        self._counters: dict[tuple[str, str, str], Counter] = {}
         self._changes = Counter(
             "trunkline_deployment_changes",
             "Breakers that opened or closed, deployments and keys that were set aside.",
@@ -36,13 +37,12 @@ class Journal:
 
     def committed(self, sent: Send) -> None:
         """Tell of an attempt whose answer has begun."""
-        d = sent.candidate.deployment
-        self._attempts.labels(d.provider.name, d.upstream_model, "ok").inc()
+        self._count(sent, "ok")
 
     def failed(self, call: Call, sent: Send, error: TrunklineError) -> None:
         """Tell of an attempt that failed."""
         d = sent.candidate.deployment
-        self._attempts.labels(d.provider.name, d.upstream_model, error.failure_class).inc()
+        self._count(sent, error.failure_class)
         _LOG.info(
             "attempt_failed",
             request_id=call.request_id,
@@ -53,6 +53,14 @@ class Journal:
             upstream_status=call.record.upstream_status,
             attempt=call.record.attempts,
         )
+
+    def _count(self, sent: Send, result: str) -> None:
+        d = sent.candidate.deployment
+        place = (d.provider.name, d.upstream_model, result)
+        counter = self._counters.get(place)
+        if counter is None:
+            counter = self._counters[place] = self._attempts.labels(*place)
+        counter.inc()
 
     def changed(self, change: Change | None) -> None:
         """Tell of what changed for a deployment; None: nothing did."""

@@ -7,10 +7,11 @@ credential is said; the model's name is the list's, never the caller's spelling 
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from decimal import Decimal
 from time import perf_counter
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Gauge
 
 from router.calls import Call, Event, Stage
 from router.errors import (
@@ -21,13 +22,9 @@ from router.errors import (
     UpstreamError,
     UpstreamRejectedError,
 )
-from router.values import Usage
+from router.pipeline.tally import Kind, Tally
 
 _LOG = structlog.get_logger("trunkline.calls")
-
-_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
-"""Bounds of the histograms: from a local answer to the longest call that the defaults allow."""
-
 
 MAX_LISTED = 20
 """Of the parameters that a log line names: they are as many as a caller likes."""
@@ -40,40 +37,17 @@ class Account:
     """Counts and logs calls. Lives as long as the application."""
 
     def __init__(self, metrics: CollectorRegistry) -> None:
-        by_model = ["provider", "model"]
-        self._requests = Counter(
-            "trunkline_requests",
-            "Calls that ended.",
-            ["operation", *by_model, "status"],
-            registry=metrics,
-        )
-        self._failures = Counter(
-            "trunkline_failures", "Calls that failed.", [*by_model, "reason"], registry=metrics
-        )
-        self._duration = Histogram(
-            "trunkline_request_duration_seconds", "Whole time of a call.",
-            ["operation", "provider"], buckets=_SECONDS, registry=metrics,
-        )  # fmt: skip
-        self._first_token = Histogram(
-            "trunkline_time_to_first_token_seconds", "From the call's start to its first content, streams.",
-            ["provider"], buckets=_SECONDS, registry=metrics,
-        )  # fmt: skip
-        self._tokens = Counter(
-            "trunkline_tokens",
-            "Tokens that providers reported.",
-            [*by_model, "kind"],
-            registry=metrics,
-        )
-        self._cost = Counter(
-            "trunkline_cost_usd", "Cost by the list's prices.", by_model, registry=metrics
-        )
-        self._in_flight = Gauge("trunkline_calls_in_flight", "Calls under way.", registry=metrics)
+        self._tally = Tally()
+        metrics.register(self._tally)
+        self._under_way = 0
+        in_flight = Gauge("trunkline_calls_in_flight", "Calls under way.", registry=metrics)
+        in_flight.set_function(lambda: self._under_way)
 
     def __call__(self, following: Stage) -> Stage:
         """Return the stage that settles each call of `following`."""
 
         async def stage(call: Call) -> AsyncGenerator[Event, None]:
-            self._in_flight.inc()
+            self._under_way += 1
             try:
                 async with aclosing(following(call)) as events:
                     async for event in events:
@@ -95,7 +69,7 @@ class Account:
                 call.record.failure = InternalError("The gateway failed to answer this request.")
                 raise call.record.failure from exc
             finally:
-                self._in_flight.dec()
+                self._under_way -= 1
                 self._settle(call)
 
         return stage
@@ -104,29 +78,18 @@ class Account:
         record = call.record
         now = perf_counter()
         provider = record.deployment.provider.name if record.deployment else ""
-        status = record.status
-        self._requests.labels(call.operation, provider, record.model, status).inc()
-        self._duration.labels(call.operation, provider).observe(now - record.started)
-        if record.failure:
-            self._failures.labels(provider, record.model, record.failure.reason).inc()
+        cell = self._tally.cell(Kind(call.operation, provider, record.model, record.status))
+        cell.calls += 1
+        cell.durations.add(now - record.started)
         if call.is_stream and record.first_content:
-            self._first_token.labels(provider).observe(record.first_content - record.started)
+            cell.first_tokens.add(record.first_content - record.started)
         if record.usage:
-            self._count(provider, record.model, record.usage)
-        if cost := record.cost:
-            self._cost.labels(provider, record.model).inc(float(cost))
+            cell.count_tokens(record.usage)
+        cost = record.cost
+        if cost:
+            cell.cost += float(cost)
         write = _LOG.warning if _is_news(record.failure) else _LOG.info
-        write("call_ended", **_line(call, provider, now))
-
-    def _count(self, provider: str, model: str, usage: Usage) -> None:
-        for kind, tokens in (
-            ("prompt", usage.prompt_tokens),
-            ("completion", usage.completion_tokens),
-            ("cached", usage.cached_tokens),
-            ("reasoning", usage.reasoning_tokens),
-        ):
-            if tokens > 0:
-                self._tokens.labels(provider, model, kind).inc(tokens)
+        write("call_ended", **_line(call, provider, cost, now))
 
 
 def _is_news(failure: TrunklineError | None) -> bool:
@@ -143,7 +106,7 @@ def _own_words(failure: TrunklineError | None) -> str | None:
     return failure.message
 
 
-def _line(call: Call, provider: str, now: float) -> dict[str, object]:
+def _line(call: Call, provider: str, cost: Decimal | None, now: float) -> dict[str, object]:
     """Return the fields of a call's log line; those without a value are left out."""
     record, usage = call.record, call.record.usage
     fields: dict[str, object] = {
@@ -162,7 +125,7 @@ def _line(call: Call, provider: str, now: float) -> dict[str, object]:
         "stream": call.is_stream,
         "prompt_tokens": usage and usage.prompt_tokens,
         "completion_tokens": usage and usage.completion_tokens,
-        "cost_usd": None if record.cost is None else f"{record.cost:f}",
+        "cost_usd": None if cost is None else f"{cost:f}",
         "dropped_params": [name[:64] for name in record.dropped[:MAX_LISTED]] or None,
         "upstream_ms": _millis(record.sent, record.answered),
         "first_token_ms": _millis(record.started, record.first_content),

@@ -216,6 +216,7 @@ async def health(
     request: pytest.FixtureRequest,
 ) -> AsyncIterator[tuple[HealthService, health_pb2_grpc.HealthStub]]:
     service = HealthService(lambda: RouterStatus(generation=7))
+    await service.set("", SERVING)
     register = health_pb2_grpc.add_HealthServicer_to_server
     async with opened(request.param, lambda server: register(service, server)) as way:
         yield service, health_pb2_grpc.HealthStub(way.channel)
@@ -243,7 +244,7 @@ async def test_a_watcher_who_leaves_is_forgotten(health: Any) -> None:
     watching = stub.Watch(health_pb2.HealthCheckRequest())
     await soon(watching.read())
     watching.cancel()
-    while service._watcher_count_by_service:  # noqa: ASYNC110 (the library has no event for it)
+    while service.watchers:  # noqa: ASYNC110 (it has no event for it)
         await asyncio.sleep(0)
 
     with pytest.raises(asyncio.CancelledError):

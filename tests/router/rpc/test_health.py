@@ -126,10 +126,9 @@ async def test_a_watcher_that_leaves_is_let_go(tmp_path: Path) -> None:
         health = started.router._rpc.health
         watch: Any = Client(channel).watch(health_pb2.HealthCheckRequest())
         await watch.read()
-        # The edge watches too, and goes on.
-        await _until(lambda: health.watchers == 2, channel)
-        watch.cancel()
         await _until(lambda: health.watchers == 1, channel)
+        watch.cancel()
+        await _until(lambda: health.watchers == 0, channel)
 
 
 async def test_all_who_watch_are_told_of_a_drain_before_their_watch_ends(tmp_path: Path) -> None:
