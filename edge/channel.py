@@ -35,7 +35,7 @@ _REACHABLE: Final[dict[str, Any]] = {
         {
             "name": [{"service": _FORWARD}],
             "retryPolicy": {
-                "maxAttempts": 3,
+                "maxAttempts": 5,  # the most that gRPC allows: under load a lost connection takes a moment
                 # Short: the next router is there already. What waits here is one that has just died.
                 "initialBackoff": "0.05s",
                 "maxBackoff": "0.5s",

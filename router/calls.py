@@ -44,6 +44,7 @@ class CallRecord:
     usage: Usage | None = None
     failure: TrunklineError | None = None
     is_cancelled: bool = False
+    on_settled: list[Callable[[], None]] = field(default_factory=list, repr=False)
 
     @property
     def cost(self) -> Decimal | None:

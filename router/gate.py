@@ -36,6 +36,13 @@ class Gate:
         """How many wait."""
         return len(self._waiting)
 
+    def enter_now(self) -> bool:
+        """Go in if there is room; whether there was. Whoever went in must `leave`."""
+        if self._inside < self.limit and not self._waiting:
+            self._inside += 1
+            return True
+        return False
+
     async def enter(self, until: float) -> None:
         """Go in, or wait for room until a time of the loop's clock, and no longer than `QUEUE_SECONDS`.
 
@@ -45,8 +52,7 @@ class Gate:
             OverloadedError: if the queue is full, or no room came in time.
 
         """
-        if self._inside < self.limit and not self._waiting:
-            self._inside += 1
+        if self.enter_now():
             return
         if len(self._waiting) >= self.queue:
             raise OverloadedError(self._words, retry_after=RETRY_SECONDS)

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Final, Self, TypeVar
 
 from router.calls import Batch, Body, Call, Event
+from router.dispatch.alarm import Alarm
 from router.dispatch.hold import Hold
 from router.dispatch.world import World
 from router.errors import (
@@ -60,6 +61,7 @@ class Attempt:
         self._deployment = sent.candidate.deployment
         self._timeouts = call.snapshot.policy.timeouts
         self._stack = AsyncExitStack()
+        self._alarm = Alarm()
         self._ticket: Ticket | None = None
         self._stream: _Stream | None = None
         self._mask = Mask(())
@@ -70,6 +72,7 @@ class Attempt:
     async def __aexit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
     ) -> None:
+        self._alarm.stop()
         # `aclose` alone would be told of nobody's exception: a cancelled call must close its connection.
         await self._stack.__aexit__(kind, exc, tb)
 
@@ -174,8 +177,8 @@ class Attempt:
         http = await self._signed(exchange.http, until)
         record.attempts += 1
         sending = self._world.transport.send(http, connect_timeout=self._timeouts.connect)
-        response = await _within(
-            self._stack.enter_async_context(sending), until, self._call, FirstTokenTimeoutError
+        response = await self._within(
+            self._stack.enter_async_context(sending), until, FirstTokenTimeoutError
         )
         record.answered = perf_counter()
         record.upstream_status = response.status
@@ -188,13 +191,17 @@ class Attempt:
             self._mask = self._world.mask(provider.secrets)
             return http
         unsigned = http.headers
-        http = await _within(
-            self._world.sign(provider, http), until, self._call, FirstTokenTimeoutError
-        )
+        signing = self._world.sign(provider, http)
+        http = await self._within(signing, until, FirstTokenTimeoutError)
         added = {k: v for k, v in http.headers.items() if unsigned.get(k) != v}
         tokens = (Secret(added[name].rpartition(" ")[2]) for name in _TOKEN_HEADERS & added.keys())
         self._mask = Mask((*provider.secrets, *tokens))
         return http
+
+    def _within(
+        self, step: Awaitable[T], until: float, kind: type[DeadlineExceededError]
+    ) -> Awaitable[T]:
+        return within(self._alarm, step, until, self._call, kind)
 
     async def _words(self, response: HttpResponse) -> bytes:
         """Return the body of a failure, as far as it can be had; masked before anyone cuts it."""
@@ -203,7 +210,7 @@ class Attempt:
         with suppress(UpstreamError):
             async with aclosing(response.chunks()) as reads:
                 while len(body) < MAX_ERROR_BYTES:
-                    data = await _within(anext(reads, b""), until, self._call, IdleTimeoutError)
+                    data = await self._within(anext(reads, b""), until, IdleTimeoutError)
                     if not data:
                         break
                     body += data
@@ -211,8 +218,7 @@ class Attempt:
 
     async def _whole(self, exchange: UnaryExchange, response: HttpResponse) -> Body:
         reading = response.read(self._world.limits.answer)
-        deadline = self._call.deadline
-        body = await _within(reading, deadline, self._call, DeadlineExceededError)
+        body = await self._within(reading, self._call.deadline, DeadlineExceededError)
         completion = exchange.decode_response(body)
         self._call.record.usage = completion.usage
         return Body(completion.body)
@@ -220,7 +226,7 @@ class Attempt:
     async def _until_content(self, exchange: UnaryExchange, response: HttpResponse) -> Batch:
         decoder = exchange.stream_decoder()  # type: ignore[attr-defined]  # (a chat's exchange)
         reads = await self._stack.enter_async_context(aclosing(response.chunks()))
-        stream = self._stream = _Stream(decoder, reads, self._call)
+        stream = self._stream = _Stream(decoder, reads, self._call, self._alarm)
         until = self._timeouts.first_token - (perf_counter() - self._call.record.sent)
         while True:
             if batch := await stream.read(max(0.0, until), is_first=True):
@@ -234,11 +240,16 @@ class _Stream:
     """A streamed answer on its way through: bytes are read, decoded and held or passed on."""
 
     def __init__(
-        self, decoder: StreamDecoder, reads: AsyncGenerator[bytes, None], call: Call
+        self,
+        decoder: StreamDecoder,
+        reads: AsyncGenerator[bytes, None],
+        call: Call,
+        alarm: Alarm,
     ) -> None:
         self._decoder = decoder
         self._reads = reads
         self._call = call
+        self._alarm = alarm
         self._hold = Hold()
         self._is_ended = False
         self.failure: UpstreamError | None = None
@@ -259,7 +270,8 @@ class _Stream:
         decoder, hold = self._decoder, self._hold
         broke: UpstreamError | None = None
         try:
-            data = await _within(anext(self._reads, b""), _now() + seconds, self._call, kind)
+            until = self._alarm.now() + seconds
+            data = await within(self._alarm, anext(self._reads, b""), until, self._call, kind)
         except UpstreamError as exc:
             # Whether the answer was complete by then is the decoder's to say.
             data, broke = b"", exc
@@ -293,8 +305,8 @@ def _now() -> float:
     return asyncio.get_running_loop().time()
 
 
-async def _within(
-    step: Awaitable[T], until: float, call: Call, kind: type[DeadlineExceededError]
+async def within(
+    alarm: Alarm, step: Awaitable[T], until: float, call: Call, kind: type[DeadlineExceededError]
 ) -> T:
     """Await `step` until a time of the loop's clock, or until the call's own deadline.
 
@@ -303,8 +315,7 @@ async def _within(
 
     """
     try:
-        async with asyncio.timeout_at(min(until, call.deadline)):
-            return await step
+        return await alarm.within(step, min(until, call.deadline))
     except TimeoutError as exc:
         if until >= call.deadline:
             kind = TotalTimeoutError if call.has_own_deadline else DeadlineExceededError

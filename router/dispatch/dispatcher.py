@@ -124,9 +124,10 @@ class Dispatcher:
                     failed = Failed(exc, call.deadline - loop.time())
                     continue
                 yield first
-                async with aclosing(attempt.rest()) as events:
-                    async for event in events:
-                        yield event
+                if call.is_stream:
+                    async with aclosing(attempt.rest()) as events:
+                        async for event in events:
+                            yield event
                 return
 
 

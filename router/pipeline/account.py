@@ -70,6 +70,8 @@ class Account:
                 raise call.record.failure from exc
             finally:
                 self._under_way -= 1
+                for settle in call.record.on_settled:
+                    settle()
                 self._settle(call)
 
         return stage

@@ -18,7 +18,10 @@ COUNTED: Final = frozenset({Operation.CHAT, Operation.EMBEDDINGS})
 
 
 class Admit:
-    """Bounds the calls that are answered at once. Lives as long as the application."""
+    """Bounds the calls that are answered at once. Lives as long as the application.
+
+    A call gives its place back when it is settled.
+    """
 
     def __init__(self, config: AdmissionConfig, metrics: CollectorRegistry) -> None:
         self.gate = Gate(
@@ -36,16 +39,19 @@ class Admit:
     def __call__(self, following: Stage) -> Stage:
         """Return the stage that lets calls in to `following`."""
 
-        async def admitted(call: Call) -> AsyncGenerator[Event, None]:
+        async def queued(call: Call) -> AsyncGenerator[Event, None]:
             await self.gate.enter(call.deadline)
-            try:
-                async with aclosing(following(call)) as events:
-                    async for event in events:
-                        yield event
-            finally:
-                self.gate.leave()
+            call.record.on_settled.append(self.gate.leave)
+            async with aclosing(following(call)) as events:
+                async for event in events:
+                    yield event
 
         def stage(call: Call) -> AsyncGenerator[Event, None]:
-            return admitted(call) if call.operation in COUNTED else following(call)
+            if call.operation not in COUNTED:
+                return following(call)
+            if not self.gate.enter_now():
+                return queued(call)
+            call.record.on_settled.append(self.gate.leave)
+            return following(call)
 
         return stage

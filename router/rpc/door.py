@@ -90,11 +90,7 @@ class Door:
         try:
             async with aclosing(self._pipeline(call)) as events:
                 async for event in events:
-                    try:
-                        answer = convert(event)
-                    except TrunklineError as exc:
-                        call.record.failure = exc
-                        raise
+                    answer = _converted(call, convert, event)
                     if is_first:
                         is_first = False
                         await context.send_initial_metadata(_metadata(call))
@@ -109,11 +105,18 @@ class Door:
         self, context: Context, call: Call, convert: Callable[[Event], T], *, forwards: bool = False
     ) -> T:
         """Run the pipeline of a call that has one answer, and return it; see `answers`."""
-        async with aclosing(self.answers(context, call, convert, forwards=forwards)) as answers:
-            last = await anext(answers)
-            async for last in answers:  # noqa: B007 (run to its end, so that the call is settled)
-                pass
-        return last
+        self._watch(context, call)
+        try:
+            async with aclosing(self._pipeline(call)) as events:
+                answer = _converted(call, convert, await anext(events))
+                async for _ in events:  # run to its end, so that the call is settled
+                    pass
+            if call.record.failure and not forwards:
+                raise call.record.failure
+            await context.send_initial_metadata(_metadata(call))
+            return answer
+        except TrunklineError as exc:
+            await status.abort(context, exc, _metadata(call), forwards=forwards)
 
     def _watch(self, context: Context, call: Call) -> None:
         """Count a call as under way until its last byte has left; watchers have no end of their own."""
@@ -127,6 +130,14 @@ class Door:
         self._in_flight -= 1
         if not self._in_flight:
             self._idle.set()
+
+
+def _converted(call: Call, convert: Callable[[Event], T], event: Event) -> T:
+    try:
+        return convert(event)
+    except TrunklineError as exc:
+        call.record.failure = exc
+        raise
 
 
 def credential_of(context: Context) -> Secret | None:

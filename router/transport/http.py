@@ -8,9 +8,10 @@ deflate are understood within bounds, since some providers send them all the sam
 import asyncio
 import io
 import zlib
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from typing import Final
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import Any, Final
 from urllib.request import getproxies, proxy_bypass
 from weakref import WeakKeyDictionary
 
@@ -69,6 +70,42 @@ def translated(exc: Exception) -> UpstreamError:
     return UpstreamUnavailableError("The request to the provider failed.")
 
 
+_PLAIN: Final = frozenset({"", "identity"})
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Tell what goes wrong while a body is read in our words."""
+    try:
+        yield
+    except (aiohttp.ClientConnectionError, ConnectionError) as exc:
+        msg = "The provider's answer broke off."
+        raise UpstreamTruncatedError(msg) from exc
+    except aiohttp.ClientError as exc:
+        raise translated(exc) from exc
+
+
+class _Pieces:
+    """The pieces of a body, up to a limit."""
+
+    __slots__ = ("_limit", "_pieces", "_size")
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._pieces: list[bytes] = []
+        self._size = 0
+
+    def add(self, piece: bytes) -> None:
+        self._size += len(piece)
+        if self._size > self._limit:
+            msg = f"The provider's answer is larger than {self._limit} bytes."
+            raise UpstreamUnavailableError(msg)
+        self._pieces.append(piece)
+
+    def joined(self) -> bytes:
+        return self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+
+
 class AiohttpResponse:
     """An answer; lives as long as the `send` context that gave it."""
 
@@ -76,37 +113,37 @@ class AiohttpResponse:
         self._response = response
         self.status = response.status
         self.headers: Mapping[str, str] = response.headers
+        self._encoding = self.headers.get("content-encoding", "identity").strip().lower()
 
     async def read(self, limit: int) -> bytes:
         """See `HttpResponse.read`."""
-        parts: list[bytes] = []
-        size = 0
+        if self._encoding in _PLAIN:
+            with _told():
+                return await self._read_plain(limit)
+        pieces = _Pieces(limit)
         async for piece in self.chunks():
-            size += len(piece)
-            if size > limit:
-                msg = f"The provider's answer is larger than {limit} bytes."
-                raise UpstreamUnavailableError(msg)
-            parts.append(piece)
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+            pieces.add(piece)
+        return pieces.joined()
+
+    async def _read_plain(self, limit: int) -> bytes:
+        pieces, content = _Pieces(limit), self._response.content
+        while piece := await content.readany():
+            pieces.add(piece)
+        return pieces.joined()
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
         """See `HttpResponse.chunks`."""
-        encoding = self.headers.get("content-encoding", "identity").strip().lower()
-        try:
-            if encoding in ("", "identity"):
-                async for data in self._response.content.iter_any():
+        with _told():
+            if self._encoding in _PLAIN:
+                content = self._response.content
+                while data := await content.readany():
                     yield data
-            elif encoding in ("gzip", "x-gzip", "deflate"):
+            elif self._encoding in ("gzip", "x-gzip", "deflate"):
                 async for data in self._decompressed():
                     yield data
             else:
                 msg = "The provider's answer has a content encoding that was not asked for."
                 raise UpstreamUnavailableError(msg)
-        except (aiohttp.ClientConnectionError, ConnectionError) as exc:
-            msg = "The provider's answer broke off."
-            raise UpstreamTruncatedError(msg) from exc
-        except aiohttp.ClientError as exc:
-            raise translated(exc) from exc
 
     async def _decompressed(self) -> AsyncGenerator[bytes, None]:
         # 32: header detection, so that both gzip and zlib are read.
@@ -201,35 +238,56 @@ class AiohttpTransport:
             )
         return self._session
 
-    @asynccontextmanager
-    async def send(
-        self, request: HttpRequest, *, connect_timeout: float
-    ) -> AsyncIterator[AiohttpResponse]:
+    def send(self, request: HttpRequest, *, connect_timeout: float) -> "_Sending":
         """See `Transport.send`."""
+        return _Sending(self, request, connect_timeout)
+
+    async def _begin(self, request: HttpRequest, connect_timeout: float) -> aiohttp.ClientResponse:
         try:
             url = URL(request.url, encoded=True)
-            response = await self._open_session().request(
+            return await self._open_session().request(
                 request.method,
                 url,
                 headers={"accept-encoding": "identity", **request.headers},
                 data=_payload(request.body),
                 allow_redirects=False,
                 proxy=self._proxies.for_url(url),
-                # The pool has no limit, so `connect` is the time for the name and the connection alone.
-                timeout=aiohttp.ClientTimeout(total=None, connect=connect_timeout),
+                timeout=_timeout(connect_timeout),
             )
         except (aiohttp.ClientError, ConnectionError, TimeoutError, ValueError) as exc:
             raise translated(exc) from exc
-        watched = self._watch.begin(response)
-        try:
-            yield AiohttpResponse(response)
-        finally:
-            self._watch.end(watched)
-            # An answer read to its end has given its connection back; any other connection ends here.
-            response.close()
 
     async def close(self) -> None:
         """Close all connections."""
         if self._session is not None:
             await self._session.close()
             self._session = None
+
+
+class _Sending:
+    """The context of one request: entered, it gives the answer; left, it ends it."""
+
+    __slots__ = ("_arguments", "_response", "_transport", "_watched")
+
+    def __init__(self, transport: AiohttpTransport, *arguments: Any) -> None:
+        self._transport = transport
+        self._arguments = arguments
+        self._response: aiohttp.ClientResponse | None = None
+        self._watched: ResponseHandler | None = None
+
+    async def __aenter__(self) -> AiohttpResponse:
+        response = self._response = await self._transport._begin(*self._arguments)  # noqa: SLF001 (its own half)
+        self._watched = self._transport._watch.begin(response)  # noqa: SLF001 (likewise)
+        return AiohttpResponse(response)
+
+    async def __aexit__(self, *_: object) -> None:
+        self._transport._watch.end(self._watched)  # noqa: SLF001 (likewise)
+        if self._response is not None:
+            # An answer read to its end has given its connection back; any other connection ends here.
+            self._response.close()
+
+
+@lru_cache(maxsize=64)
+def _timeout(connect: float) -> aiohttp.ClientTimeout:
+    # The pool has no limit, so `connect` is the time for the name and the connection alone.
+    return aiohttp.ClientTimeout(total=None, connect=connect)

@@ -90,16 +90,30 @@ class ChatRequest:
         ask_usage = ask_usage and not self.include_usage
         if model == self.model and not ask_usage:
             return self.body
-        if model == self.model and b'"stream_options"' not in self.body and b"\\u" not in self.body:
+        if not ask_usage or not self._may_have_options():
             # No such member under any spelling: nothing has to be looked for in what may be megabytes.
-            start = self.body.index(b"{") + 1
-            return self.body[:start] + _ASK.encode() + self.body[start:]
+            span = (0, 0) if model == self.model else request_body.text_member(self.body, b"model")
+            if span:
+                return self._edited_at(span, model, ask_usage=ask_usage)
         try:
             return self._edited_slowly(model, ask_usage=ask_usage)
         except jsontext.MalformedJsonError as exc:
             raise request_body.malformed(exc) from exc
         except RecursionError as exc:
             raise request_body.malformed(jsontext.MalformedJsonError("nested too deeply")) from exc
+
+    def _may_have_options(self) -> bool:
+        return b'"stream_options"' in self.body or request_body.has_escaped_letters(self.body)
+
+    def _edited_at(self, span: tuple[int, int], model: str, *, ask_usage: bool) -> bytes:
+        """Return the body with `model` where `span` is, unless that is empty."""
+        body, start, end = self.body, *span
+        opening = body.index(b"{") + 1 if ask_usage else 0
+        asked = _ASK.encode() if ask_usage else b""
+        if start == end:
+            return body[:opening] + asked + body[opening:]
+        named = json.dumps(model).encode()
+        return b"".join((body[:opening], asked, body[opening:start], named, body[end:]))
 
     def _edited_slowly(self, model: str, *, ask_usage: bool) -> bytes:
         text = self.body.decode()

@@ -1,6 +1,8 @@
 """What the checks of all request bodies share: one JSON object in UTF-8, whose edits touch nothing else."""
 
+import re
 from collections.abc import Collection, Iterable
+from typing import Final
 
 from router.errors import InvalidRequestError
 from router.wire import jsontext
@@ -27,6 +29,31 @@ def malformed(exc: jsontext.MalformedJsonError) -> InvalidRequestError:
     return InvalidRequestError(f"We could not parse the JSON body of your request: {exc}.")
 
 
+_ESCAPED_LETTER: Final = re.compile(rb"\\u00[67]")
+"""How a letter of a key can be spelt otherwise."""
+
+_TEXT_VALUE: Final = re.compile(rb'[ \t\r\n]*:[ \t\r\n]*("[^"\\]*")')
+
+
+def has_escaped_letters(body: bytes) -> bool:
+    """Whether a key of plain letters may stand in a body under another spelling."""
+    return b"\\u00" in body and _ESCAPED_LETTER.search(body) is not None
+
+
+def text_member(body: bytes, name: bytes) -> tuple[int, int] | None:
+    """Return from where to where the value of a top-level member stands, its quotes included.
+
+    `body` is well-formed and has the member, whose value is a string. None if its place cannot be seen
+    without a walk: if the name occurs twice (in an object within, perhaps), or may be spelt otherwise.
+    """
+    key = b'"%b"' % name
+    at = body.find(key)
+    if at < 0 or body.find(key, at + len(key)) >= 0 or has_escaped_letters(body):
+        return None
+    found = _TEXT_VALUE.match(body, at + len(key))
+    return found.span(1) if found else None
+
+
 def refuse_duplicates(body: bytes, names: Collection[str]) -> None:
     """Refuse two spellings of one of `names`: whoever reads the other one is fooled.
 
@@ -36,7 +63,7 @@ def refuse_duplicates(body: bytes, names: Collection[str]) -> None:
         InvalidRequestError: naming the field.
 
     """
-    if all(body.count(b'"%s"' % n.encode()) <= 1 for n in names) and b"\\u" not in body:
+    if not has_escaped_letters(body) and all(_occurs_once(body, name) for name in names):
         return
     seen: set[str] = set()
     try:
@@ -49,6 +76,12 @@ def refuse_duplicates(body: bytes, names: Collection[str]) -> None:
         raise malformed(exc) from exc
     except RecursionError as exc:
         raise malformed(jsontext.MalformedJsonError("nested too deeply")) from exc
+
+
+def _occurs_once(body: bytes, name: str) -> bool:
+    key = b'"%b"' % name.encode()
+    at = body.find(key)
+    return at < 0 or body.find(key, at + len(key)) < 0
 
 
 def edited(text: str, edits: Iterable[Edit]) -> bytes:

@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 from prometheus_client import CollectorRegistry
 
-from router.calls import Body, Call, Event, Operation
+from router.calls import Body, Call, Event, Operation, Stage
 from router.config import AdmissionConfig
 from router.errors import OverloadedError
-from router.pipeline import Admit
+from router.pipeline import Account, Admit, fold
 from tests.support.calls import call, collect
 
 
@@ -20,12 +20,21 @@ async def answering(made: Call) -> AsyncGenerator[Event, None]:
     yield Body(b"{}")
 
 
-def admit(concurrency: int = 1, queue: int = 0) -> Admit:
-    return Admit(AdmissionConfig(concurrency, queue), CollectorRegistry())
+class Admitted:
+    """The stage as the pipeline has it: behind the one that settles calls."""
+
+    def __init__(self) -> None:
+        metrics = CollectorRegistry()
+        self.admit = Admit(AdmissionConfig(1, 0), metrics)
+        self.gate = self.admit.gate
+        self._account = Account(metrics)
+
+    def __call__(self, following: Stage) -> Stage:
+        return fold((self._account, self.admit), following)
 
 
 async def test_a_place_is_held_from_the_first_event_to_the_last() -> None:
-    stage = admit()
+    stage = Admitted()
     async with aclosing(stage(answering)(call())) as events:
         await anext(events)
         with pytest.raises(OverloadedError):
@@ -44,7 +53,7 @@ async def test_whatever_ends_a_call_its_place_is_given_back() -> None:
         await asyncio.Event().wait()
         yield Body(b"")
 
-    stage = admit()
+    stage = Admitted()
     with pytest.raises(OverloadedError, match="upstream"):
         await collect(stage(failing), call())
     running = asyncio.create_task(collect(stage(hanging), call()))
@@ -58,15 +67,15 @@ async def test_whatever_ends_a_call_its_place_is_given_back() -> None:
 
 @pytest.mark.parametrize("operation", [Operation.LIST_MODELS, Operation.EXPLAIN])
 async def test_what_calls_no_model_is_never_refused(operation: Operation) -> None:
-    stage = admit()
+    stage = Admitted()
     async with aclosing(stage(answering)(call())) as events:
         await anext(events)
         assert len(await collect(stage(answering), replace(call(), operation=operation))) == 2
 
 
 async def test_other_limits_hold_from_the_next_call_on() -> None:
-    stage = admit()
-    stage.follow(AdmissionConfig(2, 0))
+    stage = Admitted()
+    stage.admit.follow(AdmissionConfig(2, 0))
     async with aclosing(stage(answering)(call())) as one, aclosing(stage(answering)(call())) as two:
         await anext(one)
         await anext(two)
