@@ -49,10 +49,11 @@ class Route(NamedTuple):
 
 
 ROUTES = (
-    Route("GET", "/v1/models", ModelsHandler),
-    Route("GET", "/v1/models/{id=**}", ModelsHandler),
+    # The most used first: they are looked through in their order.
     Route("POST", "/v1/chat/completions", ChatHandler),
     Route("POST", "/v1/embeddings", EmbeddingsHandler),
+    Route("GET", "/v1/models", ModelsHandler),
+    Route("GET", "/v1/models/{id=**}", ModelsHandler),
     Route("POST", "/v1/route:explain", ExplainHandler),
     Route("GET", "/healthz", HealthHandler),
     Route("GET", "/readyz", ReadyHandler),

@@ -46,12 +46,19 @@ class CallRecord:
     is_cancelled: bool = False
     on_settled: list[Callable[[], None]] = field(default_factory=list, repr=False)
 
+    _costed: tuple[Usage, Deployment, Decimal] | None = field(default=None, repr=False)
+
     @property
     def cost(self) -> Decimal | None:
         """US dollars; None where the model is unpriced or usage is unknown."""
-        if self.usage is None or self.deployment is None or self.deployment.price is None:
+        usage, deployment = self.usage, self.deployment
+        if usage is None or deployment is None or deployment.price is None:
             return None
-        return self.deployment.price.cost(self.usage)
+        if self._costed and self._costed[0] is usage and self._costed[1] is deployment:
+            return self._costed[2]
+        cost = deployment.price.cost(usage)
+        self._costed = (usage, deployment, cost)
+        return cost
 
     @property
     def status(self) -> str:
@@ -61,9 +68,9 @@ class CallRecord:
         return self.failure.reason if self.failure else "OK"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Call:
-    """One request, whatever the transport.
+    """One request, whatever the transport. Nobody changes it but for its record.
 
     `body` makes OpenAI's JSON of what the caller sent; it is called once the caller is known, and raises
     `InvalidRequestError`. `name` is the model for GET_MODEL. `deadline` is in seconds of the loop's clock;

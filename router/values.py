@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal, localcontext
+from decimal import Context, Decimal
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
@@ -63,8 +63,8 @@ class Usage:
     reasoning_tokens: int = 0
 
 
-_EXACT_DIGITS: Final = 128
-"""More than a price (64 digits at most) times a count of tokens can have."""
+_EXACT: Final = Context(prec=128)
+"""More digits than a price (64 at most) times a count of tokens can have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +76,9 @@ class Price:
 
     def cost(self, usage: Usage) -> Decimal:
         """Return the cost of `usage` in US dollars, exact."""
-        with localcontext(prec=_EXACT_DIGITS):
-            thousandths = (
-                usage.prompt_tokens * self.prompt_1k + usage.completion_tokens * self.completion_1k
-            )
-            return thousandths.scaleb(-3)
+        prompt = _EXACT.multiply(Decimal(usage.prompt_tokens), self.prompt_1k)
+        completion = _EXACT.multiply(Decimal(usage.completion_tokens), self.completion_1k)
+        return _EXACT.scaleb(_EXACT.add(prompt, completion), -3)
 
 
 NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})

@@ -36,7 +36,7 @@ class Alarm:
             TimeoutError: if it takes longer; the step is cancelled.
 
         """
-        task = self._task = asyncio.current_task()
+        task = self._task = asyncio.current_task(self._loop)
         cancelling = task.cancelling() if task else 0
         self._until = until
         if self._handle is None or self._handle.when() > until:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import AsyncExitStack, aclosing, suppress
+from contextlib import AbstractAsyncContextManager, aclosing, suppress
 from time import perf_counter
 from types import TracebackType
 from typing import Final, Self, TypeVar
@@ -23,6 +23,7 @@ from router.errors import (
     UnsupportedRequestError,
     UpstreamError,
 )
+from router.gate import Gate
 from router.providers.adapter import StreamDecoder, UnaryExchange
 from router.routing.attempts import Send
 from router.routing.health import Ticket
@@ -60,9 +61,10 @@ class Attempt:
         self._encode = encode
         self._deployment = sent.candidate.deployment
         self._timeouts = call.snapshot.policy.timeouts
-        self._stack = AsyncExitStack()
         self._alarm = Alarm()
+        self._gate: Gate | None = None
         self._ticket: Ticket | None = None
+        self._sending: AbstractAsyncContextManager[HttpResponse] | None = None
         self._stream: _Stream | None = None
         self._mask = Mask(())
 
@@ -73,8 +75,16 @@ class Attempt:
         self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
     ) -> None:
         self._alarm.stop()
-        # `aclose` alone would be told of nobody's exception: a cancelled call must close its connection.
-        await self._stack.__aexit__(kind, exc, tb)
+        try:
+            if self._stream:
+                await self._stream.close()
+            if self._sending:
+                await self._sending.__aexit__(kind, exc, tb)
+        finally:
+            if self._ticket:
+                self._world.book.ended(self._ticket)
+            if self._gate:
+                self._gate.leave()
 
     async def commit(self) -> Event:
         """Return the first event of the answer.
@@ -90,7 +100,7 @@ class Attempt:
             raise
         self._world.journal.committed(self._sent)
         if self._ticket:
-            self._world.journal.changed(self._world.book.committed(self._ticket, _now()))
+            self._world.journal.changed(self._world.book.committed(self._ticket, self._alarm.now()))
         self._call.record.first_content = perf_counter()
         return _masked(event, self._mask)
 
@@ -121,7 +131,9 @@ class Attempt:
     def _failed(self, exc: TrunklineError) -> None:
         _mask_error(exc, self._mask)
         if self._ticket:
-            self._world.journal.changed(self._world.book.failed(self._ticket, exc, _now()))
+            self._world.journal.changed(
+                self._world.book.failed(self._ticket, exc, self._alarm.now())
+            )
         self._world.journal.failed(self._call, self._sent, exc)
 
     async def _first(self) -> Event:
@@ -160,26 +172,24 @@ class Attempt:
         """Wait for room at the deployment, and be counted there."""
         if gate := self._world.gate(self._deployment):
             await gate.enter(self._call.deadline)
-            self._stack.callback(gate.leave)
-        book = self._world.book
-        ticket = book.began(self._deployment, _now(), is_stream=self._call.is_stream)
-        self._ticket = ticket
-        self._stack.callback(book.ended, ticket)
+            self._gate = gate
+        self._ticket = self._world.book.began(
+            self._deployment, self._alarm.now(), is_stream=self._call.is_stream
+        )
 
     async def _send(self, exchange: UnaryExchange) -> HttpResponse:
         record = self._call.record
         record.sent = perf_counter()
         record.upstream_status = None
         # A unary answer's head comes when all is generated: only the whole call's deadline bounds it.
-        until = _now() + (
+        until = self._alarm.now() + (
             self._timeouts.first_token if self._call.is_stream else self._timeouts.total
         )
         http = await self._signed(exchange.http, until)
         record.attempts += 1
         sending = self._world.transport.send(http, connect_timeout=self._timeouts.connect)
-        response = await self._within(
-            self._stack.enter_async_context(sending), until, FirstTokenTimeoutError
-        )
+        response = await self._within(sending.__aenter__(), until, FirstTokenTimeoutError)
+        self._sending = sending
         record.answered = perf_counter()
         record.upstream_status = response.status
         return response
@@ -205,7 +215,7 @@ class Attempt:
 
     async def _words(self, response: HttpResponse) -> bytes:
         """Return the body of a failure, as far as it can be had; masked before anyone cuts it."""
-        until, body = _now() + self._timeouts.idle, b""
+        until, body = self._alarm.now() + self._timeouts.idle, b""
         # The status is known: what was read of the words before an answer breaks off is better than none.
         with suppress(UpstreamError):
             async with aclosing(response.chunks()) as reads:
@@ -225,8 +235,7 @@ class Attempt:
 
     async def _until_content(self, exchange: UnaryExchange, response: HttpResponse) -> Batch:
         decoder = exchange.stream_decoder()  # type: ignore[attr-defined]  # (a chat's exchange)
-        reads = await self._stack.enter_async_context(aclosing(response.chunks()))
-        stream = self._stream = _Stream(decoder, reads, self._call, self._alarm)
+        stream = self._stream = _Stream(decoder, response.chunks(), self._call, self._alarm)
         until = self._timeouts.first_token - (perf_counter() - self._call.record.sent)
         while True:
             if batch := await stream.read(max(0.0, until), is_first=True):
@@ -289,6 +298,10 @@ class _Stream:
             return Batch(tuple([f.payload for f in frames]), decoder.done)
         return None
 
+    async def close(self) -> None:
+        """Read no more."""
+        await self._reads.aclose()
+
     async def drain(self) -> None:
         """Read to the body's end, which nearly always is there already; what comes is of no use."""
         if self._is_ended:
@@ -299,10 +312,6 @@ class _Stream:
                     pass
         except (TimeoutError, TrunklineError):
             return
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()
 
 
 async def within(

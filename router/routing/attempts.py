@@ -12,7 +12,7 @@ told, since that is the one the caller meant.
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from router.config import Policy
 from router.errors import NoDeploymentError, TrunklineError, UpstreamError
@@ -26,16 +26,14 @@ MAX_BACKOFF: Final = 8.0
 """Seconds; the most that a wait grows to, as in the SDKs of OpenAI and Anthropic."""
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
+class Send(NamedTuple):
     """Ask this candidate."""
 
     candidate: Candidate
     chain: Chain
 
 
-@dataclass(frozen=True, slots=True)
-class Wait:
+class Wait(NamedTuple):
     """Let this many seconds pass."""
 
     seconds: float

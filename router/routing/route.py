@@ -11,6 +11,7 @@ The last candidate is never removed: where everything is blocked, what comes bac
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from router.config import Policy
 from router.routing.balance import ORDERS
@@ -28,8 +29,7 @@ class Chain(StrEnum):
     CONTENT_POLICY = "content_policy"
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A deployment, with the key to use there, that a call may be sent to."""
 
     model: str
@@ -55,8 +55,7 @@ class _Place:
     lanes: list[Candidate]
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(NamedTuple):
     """What a call asks for, and when (seconds of a monotonic clock)."""
 
     model: Model
@@ -86,11 +85,25 @@ class Route:
 
     def chain(self, chain: Chain) -> Sequence[Candidate]:
         """Return the candidates of a chain, in the order in which to try them."""
+        if chain is Chain.PRIMARY and (only := self._only()):
+            return only
         models = self.models(chain)
         free = [c for model in models for c in self._free(model)]
         if free or chain is not Chain.PRIMARY or self._has_way_out():
             return free
         return self._last(self.skipped(models))
+
+    def _only(self) -> Sequence[Candidate] | None:
+        """Return the one candidate, if there is one and nothing stands in its way: the usual case."""
+        model = self.ask.model
+        if len(model.deployments) != 1 or model.deployments[0].spares:
+            return None
+        deployment = model.deployments[0]
+        if deployment.endpoint is not self.ask.endpoint:
+            return None
+        if self._book.obstacle(deployment, self.ask.now) is not None:
+            return None
+        return (Candidate(model.id, deployment),)
 
     def models(self, chain: Chain) -> Sequence[Model]:
         """Return the models of a chain that are on the list."""

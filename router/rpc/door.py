@@ -6,6 +6,7 @@ import re
 import uuid
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from functools import lru_cache
 from time import perf_counter
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
@@ -61,13 +62,13 @@ class Door:
     ) -> Call:
         """Make the call that `context` asks for; credential, request id and deadline come from it."""
         now = asyncio.get_running_loop().time()
-        given = dict(context.invocation_metadata() or ())
+        given = _given(context)
         snapshot, ahead = self._snapshot(), _ahead_of(context.time_remaining())
         total = snapshot.policy.timeouts.total
         return Call(
             operation=operation,
             request_id=_request_id(given.get("x-request-id")),
-            credential=credential_of(context),
+            credential=_credential(given.get("authorization")),
             snapshot=snapshot,
             deadline=now + min(total, ahead),
             record=CallRecord(started=perf_counter(), asked_model=name),
@@ -132,6 +133,17 @@ class Door:
             self._idle.set()
 
 
+def _given(context: Context) -> dict[str, str | bytes]:
+    """Return a call's metadata; of several with one name the first."""
+    pairs = tuple(context.invocation_metadata() or ())
+    given = dict(pairs)
+    return given if len(given) == len(pairs) else dict(reversed(pairs))
+
+
+def _credential(value: object) -> Secret | None:
+    return Secret(value) if isinstance(value, str) else None
+
+
 def _converted(call: Call, convert: Callable[[Event], T], event: Event) -> T:
     try:
         return convert(event)
@@ -171,7 +183,7 @@ def _metadata(call: Call) -> tuple[tuple[str, str], ...]:
     if record.deployment:
         said += [
             ("x-trunkline-provider", record.deployment.provider.name),
-            ("x-trunkline-upstream-model", quote(record.deployment.upstream_model, safe=_PLAIN)),
+            ("x-trunkline-upstream-model", _shown(record.deployment.upstream_model)),
             ("x-trunkline-attempts", str(record.attempts)),
         ]
     if record.dropped:
@@ -181,6 +193,11 @@ def _metadata(call: Call) -> tuple[tuple[str, str], ...]:
     if record.sent:
         said.append(("server-timing", _server_timing(call)))
     return tuple(said)
+
+
+@lru_cache(maxsize=1024)
+def _shown(name: str) -> str:
+    return quote(name, safe=_PLAIN)
 
 
 def _listed(names: tuple[str, ...]) -> str:

@@ -171,9 +171,7 @@ class _Watch:
     """
 
     def __init__(self) -> None:
-        self._reading: WeakKeyDictionary[ResponseHandler, aiohttp.StreamReader] = (
-            WeakKeyDictionary()
-        )
+        self._reading: dict[ResponseHandler, aiohttp.StreamReader] = {}
         self._known: WeakKeyDictionary[ResponseHandler, bool] = WeakKeyDictionary()
 
     def begin(self, response: aiohttp.ClientResponse) -> ResponseHandler | None:
@@ -244,7 +242,7 @@ class AiohttpTransport:
 
     async def _begin(self, request: HttpRequest, connect_timeout: float) -> aiohttp.ClientResponse:
         try:
-            url = URL(request.url, encoded=True)
+            url = _url(request.url)
             return await self._open_session().request(
                 request.method,
                 url,
@@ -285,6 +283,12 @@ class _Sending:
         if self._response is not None:
             # An answer read to its end has given its connection back; any other connection ends here.
             self._response.close()
+
+
+@lru_cache(maxsize=4096)
+def _url(text: str) -> URL:
+    # Verbatim: a handle is sent as it stands in the list.
+    return URL(text, encoded=True)
 
 
 @lru_cache(maxsize=64)

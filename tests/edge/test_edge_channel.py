@@ -81,7 +81,7 @@ async def test_a_call_whose_router_failed_without_a_word_is_sent_again_and_not_f
         with pytest.raises(grpc.aio.AioRpcError):
             await call
 
-        assert len(router.seen) == 3
+        assert len(router.seen) == 5
 
 
 async def test_a_failure_that_a_router_tells_is_final(
