@@ -5,7 +5,7 @@ lines; the reader joins them by line feeds, which in JSON are as good as what st
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 DONE = b"data: [DONE]\n\n"
 """The end mark of OpenAI's streams; whoever writes it says that the answer is complete."""
@@ -17,9 +17,15 @@ def frame(payload: bytes) -> bytes:
     """One event."""
     if b"\n" in payload or b"\r" in payload:
         payload = _LINE_END.sub(b"\ndata: ", payload)
-    return b"data: %b\n\n" % payload
+    return b"".join((b"data: ", payload, b"\n\n"))
 
 
-def frames(payloads: Iterable[bytes]) -> bytes:
+_BETWEEN = b"\n\ndata: "
+
+
+def frames(payloads: Sequence[bytes]) -> bytes:
     """Several events, to be sent in one write."""
-    return b"".join(map(frame, payloads))
+    together = _BETWEEN.join(payloads)
+    if b"\r" in together or together.count(b"\n") != 2 * (len(payloads) - 1):
+        return b"".join(map(frame, payloads))
+    return b"".join((b"data: ", together, b"\n\n")) if payloads else b""

@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
+from typing import NamedTuple
 
 from router.errors import TrunklineError
 from router.routing.snapshot import Model, Snapshot
@@ -90,15 +91,13 @@ class Call:
     has_own_deadline: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
+class Body(NamedTuple):
     """A whole answer: OpenAI's JSON."""
 
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(NamedTuple):
     """Chunks that arrived together, each OpenAI's JSON; `is_done`: the end mark is to be written."""
 
     chunks: tuple[bytes, ...]

@@ -278,9 +278,11 @@ class _Stream:
         kind = FirstTokenTimeoutError if is_first and self._hold.is_open else IdleTimeoutError
         decoder, hold = self._decoder, self._hold
         broke: UpstreamError | None = None
+        call, until = self._call, self._alarm.now() + seconds
         try:
-            until = self._alarm.now() + seconds
-            data = await within(self._alarm, anext(self._reads, b""), until, self._call, kind)
+            data = await self._alarm.within(anext(self._reads, b""), min(until, call.deadline))
+        except TimeoutError as exc:
+            data, broke = b"", _late(call, until, kind, exc)
         except UpstreamError as exc:
             # Whether the answer was complete by then is the decoder's to say.
             data, broke = b"", exc
@@ -326,9 +328,18 @@ async def within(
     try:
         return await alarm.within(step, min(until, call.deadline))
     except TimeoutError as exc:
-        if until >= call.deadline:
-            kind = TotalTimeoutError if call.has_own_deadline else DeadlineExceededError
-        raise kind(_WORDS[kind]) from exc
+        raise _late(call, until, kind, exc) from exc
+
+
+def _late(
+    call: Call, until: float, kind: type[DeadlineExceededError], exc: TimeoutError
+) -> DeadlineExceededError:
+    """Return the failure of a wait: of `kind`, unless it is the call's own deadline that has passed."""
+    if until >= call.deadline:
+        kind = TotalTimeoutError if call.has_own_deadline else DeadlineExceededError
+    error = kind(_WORDS[kind])
+    error.__cause__ = exc
+    return error
 
 
 _WORDS: Final = {

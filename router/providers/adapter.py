@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from router.errors import UpstreamError
 from router.values import Deployment, Usage
@@ -19,8 +19,7 @@ class Completion:
     usage: Usage | None
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(NamedTuple):
     """One chunk for the caller, in OpenAI's JSON.
 
     `is_content` says that it carries generated content (text, reasoning, a tool call, audio) or a finish

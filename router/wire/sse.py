@@ -10,7 +10,7 @@ linear however the input is cut.
 """
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 MAX_EVENT_BYTES = 16 * 1024 * 1024
 """Most bytes of one event. Images come inline, base64 in one event; memory must stay bounded."""
@@ -26,8 +26,7 @@ class EventTooLargeError(ValueError):
     """One event is larger than `MAX_EVENT_BYTES`."""
 
 
-@dataclass(frozen=True, slots=True)
-class ServerSentEvent:
+class ServerSentEvent(NamedTuple):
     """One event: the bytes of its data, and its type where one was given."""
 
     data: bytes
@@ -60,6 +59,8 @@ class SseDecoder:
                 data = data[1:]
         if not data:
             return []
+        if not self._size and (events := self._whole(data)):
+            return events
         self._size += len(data)
         if b"\n" not in data and b"\r" not in data:
             self._tail.append(data)
@@ -78,6 +79,21 @@ class SseDecoder:
         if rest:
             self._tail.append(rest)
         return self._take(lines, len(rest))
+
+    def _whole(self, data: bytes) -> list[ServerSentEvent] | None:
+        """Return the events of a read that holds whole ones and nothing but data; None if it is not so plain.
+
+        That is how nearly all reads are, and how providers write their events.
+        """
+        if not (data.startswith(b"data: ") and data.endswith(b"\n\n")) or self._event:
+            return None
+        parts = data[6:-2].split(b"\n\ndata: ")
+        if b"\r" in data or data.count(b"\n") != 2 * len(parts):
+            return None
+        if len(data) > self._max and max(map(len, parts)) > self._max:
+            return None
+        self._at_start = False
+        return [ServerSentEvent(part) for part in parts]
 
     def _take(self, lines: list[bytes], rest: int) -> list[ServerSentEvent]:
         events = []

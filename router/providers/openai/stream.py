@@ -16,6 +16,8 @@ from router.wire.sse import EventTooLargeError, ServerSentEvent, SseDecoder
 
 _BROKE_OFF = "The provider's answer broke off before its end."
 _END_MARK = b"[DONE]"
+_SHORT = 64
+"""Bytes; an end mark with white space around it is no longer."""
 
 _ENVELOPE = frozenset({
     "id", "object", "created", "model", "choices", "usage",
@@ -70,7 +72,7 @@ class OpenAIStreamDecoder:
         for event in events:
             if self.done or self.failure:
                 break
-            if event.data.strip() == _END_MARK:
+            if len(event.data) < _SHORT and event.data.strip() == _END_MARK:
                 self.done = True
                 self.failure, self.is_failure_told = self._error, self._error is not None
             elif event.data:
