@@ -71,8 +71,8 @@ def run(topology: Running) -> int:
 def _spare_the_collector() -> None:
     """Leave what was made at the start out of every collection, and collect less often.
 
-    A call makes some hundred objects that end with it, without the collector; its own rhythm (after 700) looks
-    at all that is young several times per call.
+    A call makes some hundred objects that end with it, without the collector; its own rhythm (after 700)
+    looks at all that is young several times per call.
     """
     gc.collect()
     gc.freeze()
