@@ -59,6 +59,7 @@ class Breaker:
         "_in_a_row",
         "_is_probing",
         "_opened",
+        "_opened_at",
         "_settings",
         "is_open",
         "reopens_at",
@@ -69,6 +70,7 @@ class Breaker:
         self._buckets: deque[_Bucket] = deque(maxlen=settings.buckets)
         self._in_a_row = 0
         self._opened = 0
+        self._opened_at = 0.0
         self._is_probing = False
         self.is_open = False
         self.reopens_at = 0.0
@@ -97,10 +99,13 @@ class Breaker:
         """Tell of a call that ended without a verdict: its caller left, or our own key was refused."""
         self._is_probing = self._is_probing and not is_probe
 
-    def succeeded(self, now: float, *, is_probe: bool) -> bool:
+    def succeeded(self, now: float, *, is_probe: bool, began_at: float) -> bool:
         """Tell of a call that was answered; whether that closed the breaker."""
         self.released(is_probe=is_probe)
         self._in_a_row = 0
+        if self.is_open and began_at < self._opened_at:
+            # Asked before the trouble that opened it: the answer says nothing of what is now.
+            return False
         if self.is_open:
             # Whoever got through while it was open (as the last candidate) is as good as a probe.
             self.is_open = False
@@ -135,6 +140,7 @@ class Breaker:
         )
         self._opened = min(self._opened + 1, 16)
         self.is_open = True
+        self._opened_at = now
         self.reopens_at = now + longest * (0.5 + random() / 2)
 
     def _bucket(self, now: float) -> _Bucket:

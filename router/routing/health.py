@@ -246,7 +246,9 @@ class HealthBook:
         return sentences
 
     def _succeeded(self, ticket: Ticket, now: float) -> Change | None:
-        closed = ticket.health.breaker.succeeded(now, is_probe=ticket.is_probe)
+        closed = ticket.health.breaker.succeeded(
+            now, is_probe=ticket.is_probe, began_at=ticket.began_at
+        )
         ticket.is_probe = False
         return Change(ticket.deployment, "closed") if closed else None
 

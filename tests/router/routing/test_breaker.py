@@ -16,8 +16,11 @@ def fail(
     return breaker.failed(now, is_probe=is_probe, is_connection=is_connection, random=lambda: 1.0)
 
 
-def succeed(breaker: Breaker, now: float, *, is_probe: bool = False) -> bool:
-    return breaker.succeeded(now, is_probe=is_probe)
+def succeed(
+    breaker: Breaker, now: float, *, is_probe: bool = False, began_at: float | None = None
+) -> bool:
+    began_at = now if began_at is None else began_at
+    return breaker.succeeded(now, is_probe=is_probe, began_at=began_at)
 
 
 def opened(now: float = 0.0) -> Breaker:
@@ -116,6 +119,13 @@ def test_calls_that_began_before_it_opened_do_not_prolong_it() -> None:
 
     assert not fail(breaker, 5)
     assert breaker.reopens_at == 8
+
+
+def test_an_answer_to_a_call_that_began_before_it_opened_does_not_close_it() -> None:
+    breaker = opened(now=10)
+
+    assert not succeed(breaker, 11, began_at=9)
+    assert not breaker.admits(11)
 
 
 def test_whoever_gets_an_answer_while_it_is_open_closes_it() -> None:
