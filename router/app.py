@@ -143,7 +143,8 @@ class RouterApp:
             await self.registry.move()
 
     def _forget_what_is_gone(self, snapshot: Snapshot) -> None:
-        self.book.forget_all_but(d for model in snapshot.models for d in model.deployments)
+        listed = (d for model in snapshot.models for d in model.deployments)
+        self.book.forget_all_but(listed, time.monotonic())
 
     async def start(self) -> int:
         """Load the list, then take calls; return the port.

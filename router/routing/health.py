@@ -114,6 +114,7 @@ class Ticket:
 
 @dataclass(frozen=True, slots=True)
 class _Shelved:
+    since: float
     until: float
     failure: FailureClass
     label: str
@@ -173,8 +174,7 @@ class HealthBook:
         """Tell that the first content of an answer is there, or all of it."""
         ticket.health.latency[ticket.is_stream].observe(now - ticket.began_at, now)
         if self._shelves:
-            for key in _keys(ticket.deployment):
-                self._shelves.pop(key, None)
+            self._take_back(ticket)
         return self._succeeded(ticket, now)
 
     def ended(self, ticket: Ticket) -> None:
@@ -204,8 +204,9 @@ class HealthBook:
             return Change(ticket.deployment, "opened", failure, seconds=seconds) if opened else None
         return self._succeeded(ticket, now) if failure in _ALIVE else None
 
-    def forget_all_but(self, deployments: Iterable[Deployment]) -> None:
-        """Forget what is not on the list any more and not under way."""
+    def forget_all_but(self, deployments: Iterable[Deployment], now: float) -> None:
+        """Forget what is not on the list any more and not under way, and what is set aside no longer."""
+        self._shelves = {key: each for key, each in self._shelves.items() if each.until > now}
         listed = {deployment.target for deployment in deployments}
         gone = [t for t, h in self._healths.items() if t not in listed and not h.in_flight]
         for target in gone:
@@ -252,6 +253,13 @@ class HealthBook:
         ticket.is_probe = False
         return Change(ticket.deployment, "closed") if closed else None
 
+    def _take_back(self, ticket: Ticket) -> None:
+        """Use again what gave an answer, unless it was set aside since it was asked."""
+        for key in _keys(ticket.deployment):
+            shelved = self._shelves.get(key)
+            if shelved and shelved.since <= ticket.began_at:
+                del self._shelves[key]
+
     def _set_aside(
         self, deployment: Deployment, error: TrunklineError, now: float
     ) -> Change | None:
@@ -260,8 +268,12 @@ class HealthBook:
         seconds = min(conduct.seconds if stated is None else stated, MAX_SHELF_SECONDS)
         key = dict(zip((Shelf.DEPLOYMENT, Shelf.LANE, Shelf.KEY), _keys(deployment), strict=True))
         known = self._shelves.get(key[conduct.shelf])
+        until = now + seconds
+        if known and stated is None:
+            # A guess of ours never shortens what was stated.
+            until = max(until, known.until)
         label = _label(deployment, conduct.shelf)
-        self._shelves[key[conduct.shelf]] = _Shelved(now + seconds, error.failure_class, label)
+        self._shelves[key[conduct.shelf]] = _Shelved(now, until, error.failure_class, label)
         if known and known.until > now:
             return None
         return Change(deployment, "set aside", error.failure_class, conduct.shelf, seconds)

@@ -112,6 +112,36 @@ def test_an_answer_takes_back_what_was_set_aside() -> None:
     assert blocked(at, 1, A, B) == [False, False]
 
 
+def test_an_answer_to_a_call_sent_before_takes_nothing_back() -> None:
+    at = book()
+    earlier = at.began(A, 0, is_stream=False)
+    fail(at, A, RateLimitedError, now=1, wait=30)
+
+    at.committed(earlier, 2)
+
+    assert blocked(at, 30, A) == [True]
+
+
+def test_a_wait_that_is_not_stated_shortens_none_that_was() -> None:
+    at = book()
+    fail(at, A, RateLimitedError, now=0, wait=30)
+
+    fail(at, A, RateLimitedError, now=1)
+
+    assert blocked(at, 29, A) == [True]
+
+
+def test_what_is_set_aside_no_longer_is_forgotten_with_what_is_gone() -> None:
+    at = book()
+    for number in range(5):
+        fail(at, deployment(str(number)), RateLimitedError, now=0, wait=10)
+    fail(at, A, RateLimitedError, now=0, wait=20)
+
+    at.forget_all_but([], 15)
+
+    assert "set_aside=1" in repr(at)
+
+
 def test_a_breaker_opens_and_closes_and_both_are_told_once() -> None:
     at = book(min_volume=2, open_seconds=8)
     assert fail(at, A, UpstreamUnavailableError) is None
@@ -227,10 +257,10 @@ def test_what_is_gone_from_the_list_is_forgotten_unless_it_is_in_use() -> None:
     answer(at, B)
     ticket = at.began(OTHER, 0, is_stream=False)
 
-    at.forget_all_but([A])
+    at.forget_all_but([A], 0)
     assert {health.label for health in at.known()} == {"p/a", "q/a"}
     at.ended(ticket)
-    at.forget_all_but([A])
+    at.forget_all_but([A], 0)
     assert {health.label for health in at.known()} == {"p/a"}
 
 
