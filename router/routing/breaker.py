@@ -116,9 +116,18 @@ class Breaker:
         return False
 
     def failed(
-        self, now: float, *, is_probe: bool, is_connection: bool, random: Callable[[], float]
+        self,
+        now: float,
+        *,
+        is_probe: bool,
+        is_connection: bool,
+        random: Callable[[], float],
+        was_answered: bool = False,
     ) -> bool:
-        """Tell of a failure that counts; whether that opened the breaker, or opened it again."""
+        """Tell of a failure that counts; whether that opened the breaker, or opened it again.
+
+        `was_answered`: of a call whose answer had begun, which `succeeded` has counted already.
+        """
         self.released(is_probe=is_probe)
         self._in_a_row = self._in_a_row + 1 if is_connection else 0
         if self.is_open:
@@ -126,7 +135,7 @@ class Breaker:
                 self._open(now, random)
             return is_probe
         bucket = self._bucket(now)
-        bucket.total += 1
+        bucket.total += not was_answered
         bucket.failed += 1
         if self._in_a_row >= self._settings.connection_failures or self._is_over_ratio(now):
             self._open(now, random)

@@ -110,6 +110,7 @@ class Ticket:
     began_at: float
     is_probe: bool
     is_stream: bool
+    is_committed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +173,7 @@ class HealthBook:
 
     def committed(self, ticket: Ticket, now: float) -> Change | None:
         """Tell that the first content of an answer is there, or all of it."""
+        ticket.is_committed = True
         ticket.health.latency[ticket.is_stream].observe(now - ticket.began_at, now)
         if self._shelves:
             self._take_back(ticket)
@@ -191,13 +193,15 @@ class HealthBook:
                 self._succeeded(ticket, now)
             return self._set_aside(ticket.deployment, error, now)
         if conduct.counts:
-            # A failure that came quickly must not look like a fast answer.
-            ticket.health.latency[ticket.is_stream].observe(now - ticket.began_at, now)
+            if not ticket.is_committed:
+                # A failure that came quickly must not look like a fast answer.
+                ticket.health.latency[ticket.is_stream].observe(now - ticket.began_at, now)
             opened = ticket.health.breaker.failed(
                 now,
                 is_probe=ticket.is_probe,
                 is_connection=failure in _CONNECTION,
                 random=self._random,
+                was_answered=ticket.is_committed,
             )
             ticket.is_probe = False
             seconds = ticket.health.breaker.reopens_at - now

@@ -201,7 +201,7 @@ def test_a_probe_whose_caller_left_is_none() -> None:
 
 
 def test_a_stream_that_falls_silent_counts_against_the_breaker() -> None:
-    at = book(min_volume=2, ratio=0.5)
+    at = book(min_volume=1, ratio=1)
     ticket = at.began(A, 0, is_stream=True)
     at.committed(ticket, 1)
 
@@ -209,6 +209,27 @@ def test_a_stream_that_falls_silent_counts_against_the_breaker() -> None:
 
     assert change
     assert change.what == "opened"
+
+
+def test_a_stream_that_breaks_off_counts_as_one_call_and_not_as_an_answer_too() -> None:
+    at = book(min_volume=10, ratio=0.5)
+    for number in range(10):
+        ticket = at.began(A, number, is_stream=True)
+        at.committed(ticket, number)
+        if number >= 4:
+            at.failed(ticket, failed(IdleTimeoutError), number)
+
+    assert at.of(A).breaker.is_open
+
+
+def test_how_long_a_stream_went_on_before_it_broke_is_no_latency() -> None:
+    at = book()
+    ticket = at.began(A, 0, is_stream=True)
+    at.committed(ticket, 1)
+
+    at.failed(ticket, failed(IdleTimeoutError), 301)
+
+    assert at.of(A).expected(301, is_stream=True) < 1
 
 
 def test_calls_under_way_are_counted_and_bounded() -> None:
