@@ -1,10 +1,11 @@
 """One call of a caller, on its way through the router, and what happens to it."""
 
 from collections.abc import AsyncGenerator, Callable
+from copy import copy
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple, Self
 
 from router.errors import TrunklineError
 from router.routing.snapshot import Model, Snapshot
@@ -21,6 +22,9 @@ class Operation(StrEnum):
     WATCH_MODELS = "watch_models"
     EXPLAIN = "explain"
     REFUSE = "refuse"
+
+
+_OF_ONE_ATTEMPT: Final = ("deployment", "dropped", "upstream_status", "sent", "answered", "usage")
 
 
 @dataclass(slots=True)
@@ -48,6 +52,21 @@ class CallRecord:
     on_settled: list[Callable[[], None]] = field(default_factory=list, repr=False)
 
     _costed: tuple[Usage, Deployment, Decimal] | None = field(default=None, repr=False)
+
+    def begin(self, deployment: Deployment) -> None:
+        """Note an attempt. What the one before left behind is none of its own: other prices, other times."""
+        self.deployment = deployment
+        self.dropped, self.upstream_status, self.usage = (), None, None
+        self.sent = self.answered = 0.0
+
+    def kept(self) -> Self:
+        """Return a copy, for `as_in`."""
+        return copy(self)
+
+    def as_in(self, before: "CallRecord") -> None:
+        """Say of the attempt what was kept of an earlier one: the one that the caller is told of."""
+        for name in _OF_ONE_ATTEMPT:
+            setattr(self, name, getattr(before, name))
 
     @property
     def cost(self) -> Decimal | None:

@@ -180,7 +180,6 @@ class Attempt:
     async def _send(self, exchange: UnaryExchange) -> HttpResponse:
         record = self._call.record
         record.sent = perf_counter()
-        record.upstream_status = None
         # A unary answer's head comes when all is generated: only the whole call's deadline bounds it.
         until = self._alarm.now() + (
             self._timeouts.first_token if self._call.is_stream else self._timeouts.total

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from router.calls import Body, Call, Event
+from router.calls import Body, Call, CallRecord, Event
 from router.dispatch.attempt import Attempt, Encode
 from router.dispatch.world import World
 from router.errors import (
@@ -106,7 +106,7 @@ class Dispatcher:
             return route.is_blocked(candidate, loop.time())
 
         steps = attempts(route, self._world.random, is_blocked)
-        tried: list[tuple[TrunklineError, Send, int | None]] = []
+        tried: list[tuple[TrunklineError, CallRecord]] = []
         failed: Failed | None = None
         while True:
             step = _next(call, steps, failed, tried)
@@ -114,13 +114,13 @@ class Dispatcher:
             if isinstance(step, Wait):
                 await asyncio.sleep(step.seconds)
                 continue
-            call.record.deployment = step.candidate.deployment
+            call.record.begin(step.candidate.deployment)
             async with Attempt(self._world, call, step, encode) as attempt:
                 try:
                     first = await attempt.commit()
                 except TrunklineError as exc:
                     _let_go(exc)
-                    tried.append((exc, step, call.record.upstream_status))
+                    tried.append((exc, call.record.kept()))
                     failed = Failed(exc, call.deadline - loop.time())
                     continue
                 yield first
@@ -143,15 +143,14 @@ def _next(
     call: Call,
     steps: Steps,
     failed: Failed | None,
-    tried: list[tuple[TrunklineError, Send, int | None]],
+    tried: list[tuple[TrunklineError, CallRecord]],
 ) -> Send | Wait:
     """Return the next step, or raise the failure to tell, as what happened at the target it is told of."""
     try:
         return steps.send(failed)
     except StopIteration as stop:
         error: TrunklineError = stop.value
-    for exc, step, status in tried:
+    for exc, record in tried:
         if exc is error:
-            call.record.deployment = step.candidate.deployment
-            call.record.upstream_status = status
+            call.record.as_in(record)
     raise error
