@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry, Gauge
 
 from router.calls import Operation, Stage
 from router.config import MESSAGE_MARGIN_BYTES, RouterConfig
-from router.dispatch import DeploymentGauges, Dispatcher, Journal, Limits, World
+from router.dispatch import DeploymentGauges, Dispatcher, Gates, Journal, Limits, World
 from router.pipeline import Account, Admit, Authenticate, fold
 from router.pipeline.models import get_model, list_models, refuse, watch_models
 from router.pipeline.operation import by_operation
@@ -93,8 +93,8 @@ class RouterApp:
                 request=self._config.max_body_bytes,
                 # What fits a message beside its envelope.
                 answer=self._config.max_body_bytes + MESSAGE_MARGIN_BYTES // 2,
-                queue=self._config.admission.deployment_queue,
             ),
+            gates=Gates(self._config.admission.deployment_queue),
             sign=Signers().sign,
             clock=time.time,
             random=random.random,
@@ -139,12 +139,14 @@ class RouterApp:
         is_moved = await self.registry.reconfigure(config)
         self.authenticate.follow(config.api_keys)
         self.admit.follow(config.admission)
+        self.world.gates.queue = config.admission.deployment_queue
         if is_moved:
             await self.registry.move()
 
     def _forget_what_is_gone(self, snapshot: Snapshot) -> None:
         listed = (d for model in snapshot.models for d in model.deployments)
         self.book.forget_all_but(listed, time.monotonic())
+        self.world.gates.forget_unused()
 
     async def start(self) -> int:
         """Load the list, then take calls; return the port.

@@ -61,6 +61,14 @@ class Gate:
     def leave(self) -> None:
         """Go out, and let in who waits longest."""
         self._inside -= 1
+        self._let_in()
+
+    def follow(self, limit: int, queue: int) -> None:
+        """Go by other bounds from now on; who is in stays in."""
+        self.limit, self.queue = limit, queue
+        self._let_in()
+
+    def _let_in(self) -> None:
         while self._waiting and self._inside < self.limit:
             turn = self._waiting.popleft()
             if not turn.done():

@@ -16,13 +16,14 @@ from router.dispatch.dispatcher import Dispatcher
 from router.dispatch.gauges import DeploymentGauges
 from router.dispatch.hold import MAX_HELD_BYTES, MAX_HELD_FRAMES
 from router.dispatch.journal import Journal
-from router.dispatch.world import Limits, World
+from router.dispatch.world import Gates, Limits, World
 
 __all__ = [
     "MAX_HELD_BYTES",
     "MAX_HELD_FRAMES",
     "DeploymentGauges",
     "Dispatcher",
+    "Gates",
     "Journal",
     "Limits",
     "World",

@@ -170,7 +170,7 @@ class Attempt:
 
     async def _enter(self) -> None:
         """Wait for room at the deployment, and be counted there."""
-        if gate := self._world.gate(self._deployment):
+        if gate := self._world.gates.of(self._deployment):
             await gate.enter(self._call.deadline)
             self._gate = gate
         self._ticket = self._world.book.began(

@@ -1,6 +1,6 @@
 """What dispatch takes from the world: transport, clocks, chance, signatures, and what it knows and tells."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -25,11 +25,47 @@ MAX_MASKS: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bytes: of a request body, and of a whole answer. `queue`: of calls that wait for one deployment."""
+    """Bytes: of a request body, and of a whole answer."""
 
     request: int
     answer: int
-    queue: int = 64
+
+
+class Gates:
+    """The gates in front of deployments whose providers have a limit. Lives as long as the application.
+
+    `queue` is how many calls may wait for one deployment.
+    """
+
+    def __init__(self, queue: int = 64) -> None:
+        self.queue = queue
+        self._gates: dict[str, Gate] = {}
+
+    def of(self, deployment: Deployment) -> Gate | None:
+        """Return the gate in front of a deployment; None where nothing bounds it.
+
+        It goes by the limit that is asked for last, and never forgets who is in.
+        """
+        limit = deployment.provider.max_concurrency
+        if limit is None:
+            return None
+        gate = self._gates.get(deployment.target)
+        if gate is None:
+            words = "Too many calls of this model are under way."
+            gate = self._gates[deployment.target] = Gate(limit, self.queue, words)
+        elif (gate.limit, gate.queue) != (limit, self.queue):
+            gate.follow(limit, self.queue)
+        return gate
+
+    def known(self) -> Iterator[Gate]:
+        """Yield every gate."""
+        yield from self._gates.values()
+
+    def forget_unused(self) -> None:
+        """Forget the gates that nobody is in or waits for."""
+        self._gates = {
+            key: gate for key, gate in self._gates.items() if gate.inside or gate.waiting
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +82,7 @@ class World:
     sign: Sign
     clock: Callable[[], float]
     random: Callable[[], float]
-    gates: dict[str, Gate] = field(default_factory=dict)
+    gates: Gates = field(default_factory=Gates)
     masks: dict[tuple[Secret, ...], Mask] = field(default_factory=dict, repr=False)
 
     def mask(self, secrets: tuple[Secret, ...]) -> Mask:
@@ -57,14 +93,3 @@ class World:
                 self.masks.clear()
             mask = self.masks[secrets] = Mask(secrets)
         return mask
-
-    def gate(self, deployment: Deployment) -> Gate | None:
-        """Return the gate in front of a deployment; None where nothing bounds it."""
-        limit = deployment.provider.max_concurrency
-        if limit is None:
-            return None
-        gate = self.gates.get(deployment.target)
-        if gate is None or gate.limit != limit:
-            words = f"Too many calls of '{deployment.model}' are under way."
-            gate = self.gates[deployment.target] = Gate(limit, self.limits.queue, words)
-        return gate

@@ -34,7 +34,7 @@ class Admit:
 
     def follow(self, config: AdmissionConfig) -> None:
         """Go by other limits from now on; who is in stays in."""
-        self.gate.limit, self.gate.queue = config.concurrency, config.queue
+        self.gate.follow(config.concurrency, config.queue)
 
     def __call__(self, following: Stage) -> Stage:
         """Return the stage that lets calls in to `following`."""

@@ -1,11 +1,13 @@
 """Overload is told at once; what was let in is answered."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import grpc
 
+from router.config import AdmissionConfig
 from tests.faults.places import places
 from tests.faults.test_retries_and_fallback import WHOLE
 from tests.support.one_provider import error_of, request
@@ -66,7 +68,7 @@ async def test_one_full_deployment_has_a_short_queue_of_its_own(tmp_path: Path) 
         inside = asyncio.create_task(made.gateway.post(request()))
         await until(lambda: made.counts()["a"] == 1)
         queued = asyncio.create_task(made.gateway.post(request()))
-        (gate,) = made.gateway.router.world.gates.values()
+        (gate,) = made.gateway.router.world.gates.known()
         await until(lambda: gate.waiting == 1)
         status, headers, body = await made.gateway.post(request())
         held.open.set()
@@ -75,6 +77,23 @@ async def test_one_full_deployment_has_a_short_queue_of_its_own(tmp_path: Path) 
     assert (status, error_of(body)["code"], headers["retry-after"]) == (503, "overloaded", "1")
     assert answered == [200, 200]
     assert (gate.inside, gate.waiting) == (0, 0)
+
+
+async def test_another_queue_of_deployments_holds_after_a_reload(tmp_path: Path) -> None:
+    held = Held()
+    config = {"providers": {"a": {"max_concurrency": 1}}, "retries": 0}
+    async with places(tmp_path, {"a": held.script()}, config=config) as made:
+        router = made.gateway.router
+        inside = asyncio.create_task(made.gateway.post(request()))
+        await until(lambda: made.counts()["a"] == 1)
+        await router.reconfigure(
+            replace(router._config, admission=AdmissionConfig(deployment_queue=0))
+        )
+        status, _, body = await made.gateway.post(request())
+        held.open.set()
+        assert (await inside)[0] == 200
+
+    assert (status, error_of(body)["code"]) == (503, "overloaded")
 
 
 async def test_a_caller_who_leaves_the_queue_gives_up_the_place(tmp_path: Path) -> None:

@@ -89,8 +89,7 @@ async def test_a_limit_that_grows_lets_in_who_waits() -> None:
     await gate.enter(later())
     waiting = [asyncio.create_task(gate.enter(later())) for _ in range(3)]
     await turns()
-    gate.limit = 4
-    gate.leave()
+    gate.follow(4, 5)
     await asyncio.gather(*waiting)
 
-    assert gate.inside == 3
+    assert gate.inside == 4
