@@ -9,6 +9,7 @@ import random
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Final
 
 import structlog
@@ -68,6 +69,10 @@ class _Offer:
     verdict: Verdict = ACCEPTED
 
 
+def _place_of(origin: Origin | None) -> Path | None:
+    return origin.store.path if origin else None
+
+
 class Registry:
     """The model list. Lives as long as the application: `start` it, `close` it.
 
@@ -86,6 +91,8 @@ class Registry:
         self._transport = transport
         self._world = surroundings
         self._origin = origin_of(config, transport, surroundings.fetch_seconds)
+        self._served_from: Origin | None = None
+        """Of the list that is served: not yet the configured origin after a move; None is the bundled one."""
         self._follow(config)
         self._good: GoodList | None = None
         self._past = NO_PAST
@@ -112,6 +119,7 @@ class Registry:
         """Load the list, or the last good one, or none for now; then keep it fresh until `close`."""
         if self._origin is None:
             reading = await asyncio.to_thread(read_bundled, self._providers)
+            self._served_from = None
             await self._replace(make(reading, "", self._past, self._world.clock()), reading)
             return
         await self._restore(self._origin)
@@ -133,10 +141,13 @@ class Registry:
 
         """
         origin = origin_of(config, self._transport, self._world.fetch_seconds)
-        is_moved = (origin and origin.shown) != (self._origin and self._origin.shown)
+        # By where it is kept: another credential within the address is another source too.
+        is_moved = _place_of(origin) != _place_of(self._origin)
         async with self._attempting:
             again = None if is_moved and origin is None else await self._reread(config)
-            if again and not again[0].models:
+            if again and not again[0].models and is_moved:
+                again = None  # the list that is about to go stays as it is
+            elif again and not again[0].models:
                 shown = self._origin.shown if self._origin else "bundled list"
                 raise ConfigError("providers", repr(shown), "settings by which a row can be served")
             self._follow(config)
@@ -144,6 +155,7 @@ class Registry:
                 await self._serve_again(*again)
             else:
                 self.snapshot = replace(self.snapshot, policy=config.policy)
+                self._doubt()
             self._origin, self._is_foreign = origin, is_moved or self._is_foreign
         return is_moved
 
@@ -151,9 +163,9 @@ class Registry:
         """Return what is served now as `config` reads it; None if there is nothing, or it cannot be found."""
         if self.snapshot.generation == 0:
             return None
-        if self._origin is None:
+        if self._served_from is None:
             return await asyncio.to_thread(read_bundled, config.providers), None
-        store = self._origin.store
+        store = self._served_from.store
         saved = self._unsaved[0] if self._unsaved else await asyncio.to_thread(store.load)
         if saved is None:
             return None
@@ -165,8 +177,8 @@ class Registry:
         validators = saved.validators if saved else NO_VALIDATORS
         when = self._good.confirmed_at if self._good else self._world.clock()
         new = await asyncio.to_thread(make, reading, digest, past, when, validators)
-        if self._origin and saved:
-            await self._keep(self._origin, Saved.of(new, saved.body))
+        if self._served_from and saved:
+            await self._keep(self._served_from, Saved.of(new, saved.body))
         await self._replace(new, reading)
 
     async def move(self) -> None:
@@ -181,10 +193,14 @@ class Registry:
             self._past = replace(self._past, fingerprint="")
             await self.start()
             return
-        if self._good:  # what the new source says of its versions is not said of this list
-            self._good = replace(self._good, validators=NO_VALIDATORS, digest="")
+        self._doubt()
         await self.refresh_now()
         self._begin_refreshes()
+
+    def _doubt(self) -> None:
+        """Have the next list read, whatever the source says of its version: it may mean something else."""
+        if self._good:
+            self._good = replace(self._good, validators=NO_VALIDATORS, digest="")
 
     async def close(self) -> None:
         """Stop the refresh and end all watches. The snapshot stays."""
@@ -266,6 +282,7 @@ class Registry:
         reading, good = revived
         if good.past != saved.past:  # the configuration has changed: a generation of its own
             await self._keep(origin, Saved.of(good, saved.body))
+        self._served_from = origin
         await self._replace(good, reading)
 
     async def _attempt(self, origin: Origin) -> str:
@@ -274,7 +291,7 @@ class Registry:
         known = self._good.validators if self._good else NO_VALIDATORS
         try:
             if self._unsaved:
-                await self._keep(origin, self._unsaved[0])
+                await self._keep(self._served_from or origin, self._unsaved[0])
             fetched = await origin.source.fetch(known)
             return await self._take(origin, fetched, agreement)
         except SourceError as exc:
@@ -305,7 +322,7 @@ class Registry:
         )
         # Disk first: were the process killed between, no generation would be given twice.
         await self._keep(origin, Saved.of(new, fetched.body))
-        self._is_foreign = False
+        self._is_foreign, self._served_from = False, origin
         await self._replace(new, offer.reading)
         await asyncio.to_thread(origin.store.forget_accepted)
         return ""
@@ -316,7 +333,7 @@ class Registry:
         if good and digest == good.digest:
             return _Offer(digest)
         reading = read(body, self._providers)
-        if good and is_same(reading, good.snapshot):
+        if good and not self._is_foreign and is_same(reading, good.snapshot):
             return _Offer(digest)
         # Two sources are not compared: the new one was chosen.
         extent = good.extent if good and not self._is_foreign else None

@@ -92,8 +92,10 @@ async def test_another_queue_of_deployments_holds_after_a_reload(tmp_path: Path)
         status, _, body = await made.gateway.post(request())
         held.open.set()
         assert (await inside)[0] == 200
+        (gate,) = router.world.gates.known()
 
     assert (status, error_of(body)["code"]) == (503, "overloaded")
+    assert gate.queue == 0
 
 
 async def test_a_caller_who_leaves_the_queue_gives_up_the_place(tmp_path: Path) -> None:

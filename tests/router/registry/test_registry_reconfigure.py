@@ -1,5 +1,6 @@
 """Another configuration means another generation of the same list, or another list, or no change at all."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -144,3 +145,59 @@ async def test_from_the_bundled_list_to_a_source_and_back(
     assert fetched == ["m0"]
     assert ids(registry) == bundled
     assert registry.snapshot.generation == 4
+
+
+async def test_while_another_source_gives_none_the_list_follows_the_settings_still(
+    start: Start, server: ListServer, make_config: MakeConfig, tmp_path: Path
+) -> None:
+    server.listed = rows(2)
+    registry = await start()
+    absent = str(tmp_path / "absent.json")
+    await follow(registry, make_config(absent))
+
+    await follow(registry, make_config(absent, providers=named("http://other")))
+
+    assert ids(registry) == ["m0", "m1"]
+    assert registry.snapshot.models[0].deployments[0].provider.base_url == "http://other"
+
+
+async def test_a_list_whose_copy_on_disk_is_lost_follows_the_settings_with_the_next_refresh(
+    start: Start, server: ListServer, make_config: MakeConfig
+) -> None:
+    server.listed = rows(2)
+    registry = await start()
+    config = make_config(server.url, providers=named("http://other"))
+    for file in config.state_dir.glob("model-list-*"):
+        file.unlink()
+
+    await follow(registry, config)
+    await registry.refresh_now()
+
+    assert registry.snapshot.models[0].deployments[0].provider.base_url == "http://other"
+
+
+async def test_a_list_that_the_new_settings_cannot_serve_does_not_keep_from_another_source(
+    start: Start, server: ListServer, make_config: MakeConfig, tmp_path: Path
+) -> None:
+    server.listed = [row("m", handle="/acme/chat/completions")]
+    acme = ProvidersConfig(named={"ACME": ProviderSettings("http://acme")})
+    registry = await start(providers=acme)
+    other = tmp_path / "other.json"
+    other.write_text('[{"model_version": "x", "handle": "/openai/v1/chat/completions"}]')
+
+    await follow(registry, make_config(str(other), providers=ProvidersConfig()))
+
+    assert ids(registry) == ["x"]
+
+
+async def test_an_equal_list_of_another_source_is_kept_for_a_restart_without_it(
+    start: Start, server: ListServer, make_config: MakeConfig, tmp_path: Path
+) -> None:
+    server.listed = rows(2)
+    registry = await start()
+    mirror = tmp_path / "mirror.json"
+    mirror.write_text(json.dumps(rows(2)))
+    await follow(registry, make_config(str(mirror)))
+    mirror.unlink()
+
+    assert ids(await start(str(mirror))) == ["m0", "m1"]
