@@ -7,7 +7,7 @@ Strategy, chain by chain: each candidate is asked once, without waiting. Then, a
 left, the one that can be asked again soonest. Then the models that the configuration names for the kind of
 failure; each chain is entered once, so nothing goes round in circles. A failure that no other target would
 answer better ends the call at once and is told as it is; otherwise the failure of the first target asked is
-told, since that is the one the caller meant.
+told, since that is the one the caller meant; of one that could not carry the request only if none could.
 """
 
 from collections.abc import Callable, Generator, Sequence
@@ -15,7 +15,12 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Protocol
 
 from router.config import Policy
-from router.errors import NoDeploymentError, TrunklineError, UpstreamError
+from router.errors import (
+    NoDeploymentError,
+    TrunklineError,
+    UnsupportedRequestError,
+    UpstreamError,
+)
 from router.routing.conduct import CONDUCT, Conduct, Onward
 from router.routing.route import Candidate, Chain
 
@@ -94,10 +99,19 @@ class _Course:
     last: Failed | None = None
     entered: set[Chain] = field(default_factory=set)
 
+    @property
+    def is_late(self) -> bool:
+        """Whether the call has no time left for another attempt."""
+        return self.last is not None and self.last.remaining <= 0
+
     def took(self, failed: Failed | None) -> Failed:
         if failed is None:
             raise RuntimeError("after a Send comes a Failed, or nothing any more")
-        self.first = self.first or failed.error
+        # Who could not carry the request says nothing of those who could.
+        told = None if isinstance(self.first, UnsupportedRequestError) else self.first
+        if told is None and not isinstance(failed.error, UnsupportedRequestError):
+            told = failed.error
+        self.first = told or self.first or failed.error
         self.first_of.setdefault(failed.conduct.onward, failed.error)
         self.last = failed
         return failed
@@ -123,6 +137,8 @@ def attempts(
 
 def _following(course: _Course, left: Chain) -> Chain | None:
     onward = course.last.conduct.onward if course.last else Onward.DEPLOYMENT
+    if course.is_late:
+        return None
     if onward in _ELSEWHERE and left is not Chain.PRIMARY:
         # The general models are for trouble with the one asked for, not with those that stand in for it.
         return None
@@ -143,7 +159,7 @@ def _through(
             continue
         failed = course.took((yield Send(candidate, chain)))
         tried.append(_Tried(candidate, failed))
-        if not _goes_on(failed.conduct.onward, chain):
+        if course.is_late or not _goes_on(failed.conduct.onward, chain):
             return
         passed_over = None if failed.conduct.onward is Onward.KEY else candidate.deployment.target
     yield from _again(tried, chain, course)

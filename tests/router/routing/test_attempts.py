@@ -85,6 +85,21 @@ def by_name(**errors: TrunklineError | None) -> Outcome:
 NONE = Policy(retries=0)
 
 
+def test_what_one_target_cannot_carry_is_not_told_where_another_one_failed() -> None:
+    errors = {"a1": UnsupportedRequestError("no"), "b1": failed(UpstreamOverloadedError, 9)}
+    course = Course(by_name(**errors), NONE)
+
+    assert course.log == ["a1", "b1"]
+    assert course.told is errors["b1"]
+
+
+def test_nobody_is_asked_when_no_time_is_left() -> None:
+    course = Course(always(UpstreamUnavailableError), Policy(), remaining=0)
+
+    assert course.log == ["a1"]
+    assert course.told is course.by["a1"]
+
+
 def test_an_answer_ends_the_course() -> None:
     course = Course(lambda _: None, Policy())
 
