@@ -97,6 +97,10 @@ def _as_far_as_possible(now: Config, wanted: Config) -> tuple[Config, list[str]]
     return replace(wanted, router=router, edge=edge, **kept), names
 
 
+def _nothing() -> None:
+    """What a process that stops does when it is to read its configuration."""
+
+
 @asynccontextmanager
 async def reloading(config: Config, apply: Apply) -> AsyncIterator[Reloader]:
     """Give a reloader that runs, on SIGHUP too."""
@@ -107,7 +111,8 @@ async def reloading(config: Config, apply: Apply) -> AsyncIterator[Reloader]:
     try:
         yield reloader
     finally:
-        loop.remove_signal_handler(SIGHUP)
+        # Not removed: by default the signal would end the process, and cut the calls that it lets end.
+        loop.add_signal_handler(SIGHUP, _nothing)
         running.cancel()
         with suppress(asyncio.CancelledError):
             await running

@@ -217,3 +217,28 @@ async def test_many_reloads_under_load_lose_no_call(tmp_path: Path) -> None:
         statuses = [status for task in asking for status in await task]
 
     assert statuses == [200] * 160
+
+
+async def test_a_hangup_while_it_stops_cuts_no_call(tmp_path: Path) -> None:
+    finish = asyncio.Event()
+
+    async def held(asked: Request, connection: Connection) -> None:
+        await connection.head(200, {"content-type": "text/event-stream"})
+        await connection.chunk(CONTENT)
+        await finish.wait()
+        await connection.chunk(FINISH + DONE)
+        await connection.end()
+
+    async with live(tmp_path, held) as made:
+        url = f"{made.running.url}/v1/chat/completions"
+        async with made.http.post(url, json=request(stream=True)) as response:
+            await response.content.readuntil(b"\n\n")
+            made.running.process.terminate()
+            await made.said("drain_started")
+            made.hang_up()
+            finish.set()
+            rest = await response.content.read()
+        status, _ = await made.running.end()
+
+    assert rest == FINISH + DONE
+    assert status == 0
