@@ -27,13 +27,16 @@ class Budget:
     def take(self, amount: int = 1) -> bool:
         """Takes `amount` if there is as much left; False, and counted as a refusal, if there is not."""
         if not self.has_room(amount):
-            self._on_refused()
             return False
         self.taken += amount
         return True
 
     def has_room(self, amount: int) -> bool:
-        return self.taken + amount <= self.limit
+        """Whether `amount` is left; counted as a refusal if it is not."""
+        is_left = self.taken + amount <= self.limit
+        if not is_left:
+            self._on_refused()
+        return is_left
 
     def give(self, amount: int = 1) -> None:
         self.taken -= amount

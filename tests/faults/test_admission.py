@@ -126,6 +126,7 @@ async def test_bodies_that_fill_the_memory_are_bounded_whatever_they_say_of_thei
             assert (await started.post(request()))[0] == 200
 
         await eventually(lambda: held.taken == 0)
+        assert await refused(started, "held_bytes") == 2
         assert len(provider.requests) == 1
 
 
