@@ -47,15 +47,19 @@ class Reloader:
         self._asked.set()
 
     async def run(self) -> None:
-        """Reload whenever asked, and whenever the file is another one; until cancelled."""
-        seen = self.config.file
+        """Reload whenever asked, and whenever the file is another one and at rest; until cancelled.
+
+        A file that is being written is empty at first, then half of one: both can be valid YAML.
+        """
+        seen = before = self.config.file
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(WATCH_SECONDS):
                     await self._asked.wait()
-            now = await asyncio.to_thread(file_state, self._environ)
-            if now != seen or self._asked.is_set():
-                seen = now
+            last, before = before, await asyncio.to_thread(file_state, self._environ)
+            is_at_rest = before == last
+            if self._asked.is_set() or (is_at_rest and before != seen):
+                seen = before
                 self._asked.clear()
                 await self.reload()
 
@@ -97,8 +101,9 @@ def _as_far_as_possible(now: Config, wanted: Config) -> tuple[Config, list[str]]
     return replace(wanted, router=router, edge=edge, **kept), names
 
 
-def _nothing() -> None:
-    """What a process that stops does when it is to read its configuration."""
+def ignore_hangups() -> None:
+    """Let SIGHUP do nothing: without a handler it would end a process that starts, or that drains."""
+    asyncio.get_running_loop().add_signal_handler(SIGHUP, lambda: None)
 
 
 @asynccontextmanager
@@ -111,8 +116,7 @@ async def reloading(config: Config, apply: Apply) -> AsyncIterator[Reloader]:
     try:
         yield reloader
     finally:
-        # Not removed: by default the signal would end the process, and cut the calls that it lets end.
-        loop.add_signal_handler(SIGHUP, _nothing)
+        ignore_hangups()
         running.cancel()
         with suppress(asyncio.CancelledError):
             await running

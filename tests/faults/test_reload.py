@@ -51,6 +51,8 @@ class Live:
                 answer = await self.ask(**headers)
                 if is_so(*answer):
                     return answer
+                # Each one writes a line of the log, and the pipe that nobody reads holds few.
+                await asyncio.sleep(0.02)
 
     async def said(self, event: str) -> dict[str, Any]:
         """Wait for a line of the log."""
@@ -172,6 +174,31 @@ async def test_a_call_under_way_keeps_what_it_began_with(tmp_path: Path) -> None
     assert generation(after) > old
     assert status in (200, 502)  # (the other provider only streams)
     assert len(other.requests) >= 1
+
+
+async def test_a_hangup_while_it_stops_ends_no_call(tmp_path: Path) -> None:
+    finish = asyncio.Event()
+
+    async def held(asked: Request, connection: Connection) -> None:
+        await connection.head(200, {"content-type": "text/event-stream"})
+        await connection.chunk(CONTENT)
+        await finish.wait()
+        await connection.chunk(FINISH + DONE)
+        await connection.end()
+
+    async with live(tmp_path, held) as made:
+        url = f"{made.running.url}/v1/chat/completions"
+        async with made.http.post(url, json=request(stream=True)) as response:
+            first = await response.content.readuntil(b"\n\n")
+            made.running.process.send_signal(signal.SIGTERM)
+            await made.said("drain_started")
+            made.hang_up()
+            finish.set()
+            rest = await response.content.read()
+        code, _ = await made.running.end()
+
+    assert first + rest == CONTENT + FINISH + DONE
+    assert code == 0
 
 
 async def test_what_needs_a_restart_is_named_and_left(tmp_path: Path) -> None:
