@@ -118,11 +118,11 @@ def load(environ: Mapping[str, str]) -> Config:
         elif _ORCHESTRATORS.fullmatch(setting.name):
             unknown.append(setting.name)
         elif setting.name in environ and (close := _closest(setting.name)):
-            raise setting.refuse(f"a setting that exists; did you mean {close}?")
+            raise _unknown(setting).refuse(f"a setting that exists; did you mean {close}?")
         elif setting.name in environ and path[0] not in ("providers", "timeouts", "limits"):
             unknown.append(setting.name)
         else:
-            raise setting.refuse("a setting that exists")
+            raise _unknown(setting).refuse("a setting that exists")
     named = {name: ProviderSettings(**own) for name, own in providers.items()}
     resolution = ProvidersConfig(
         named=MappingProxyType(named),
@@ -133,6 +133,11 @@ def load(environ: Mapping[str, str]) -> Config:
     )
     config = _assemble(values, resolution, tuple(sorted(unknown)))
     return replace(config, file=state)
+
+
+def _unknown(setting: Setting) -> Setting:
+    """Return a setting that there is not, with its value unsaid: it may be a key, by a misspelled name."""
+    return replace(setting, is_secret=True)
 
 
 def _closest(name: str) -> str:
@@ -159,18 +164,20 @@ def _from_environment(environ: Mapping[str, str]) -> dict[Path_, Setting]:
 
 
 def _from_file(file: Path) -> dict[Path_, Setting]:
+    found: dict[Path_, Setting] = {}
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        if content is not None:
+            _flatten(content, (), f"{file.name}: ", found)
     except (OSError, UnicodeDecodeError) as exc:
         raise ConfigError(FILE_VARIABLE, repr(str(file)), f"a readable file ({exc})") from exc
     except yaml.YAMLError as exc:
         place = getattr(exc, "problem_mark", None)
         where = f" (line {place.line + 1}, column {place.column + 1})" if place else ""
         raise ConfigError(FILE_VARIABLE, repr(str(file)), f"valid YAML{where}") from exc
-    if content is None:
-        return {}
-    found: dict[Path_, Setting] = {}
-    _flatten(content, (), f"{file.name}: ", found)
+    except (ValueError, RecursionError) as exc:
+        # What looks like a date or a number and is none; an alias of what it stands in.
+        raise ConfigError(FILE_VARIABLE, repr(str(file)), f"YAML that can be read ({exc})") from exc
     return found
 
 

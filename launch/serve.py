@@ -32,7 +32,7 @@ from launch import descriptors
 from launch.config import Config, is_loopback, require_keys
 from launch.inprocess import FORWARDED, InProcessServer
 from launch.observe import Observed, listen
-from launch.reload import reloading
+from launch.reload import ignore_hangups, reloading
 from router.app import RouterApp
 from router.config import MESSAGE_MARGIN_BYTES
 from router.errors import ConfigError
@@ -82,6 +82,7 @@ def _spare_the_collector() -> None:
 async def _until_signal(topology: Running) -> int:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
+    ignore_hangups()
     running = asyncio.create_task(topology(stop), name="topology")
 
     def on_signal() -> None:

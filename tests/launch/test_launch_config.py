@@ -172,7 +172,44 @@ def test_a_secret_that_cannot_be_used_is_masked(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", ["[1]", "a: [", "no_such_setting: 1", "providers: {x: {no: 1}}"]
+    "content",
+    [
+        "providers: {x: {apikey: canary}}",
+        "providers: {x: {api_key: {value: canary}}}",
+        "api_keys: {me: canary}",
+        "upstream_key: canary",
+    ],
+)
+def test_the_value_of_a_setting_that_there_is_not_is_unsaid(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "trunkline.yaml"
+    file.write_text(content)
+
+    with pytest.raises(ConfigError, match="a setting that exists") as caught:
+        load(TRUNKLINE_CONFIG=str(file))
+
+    assert "canary" not in str(caught.value)
+
+
+def test_the_value_of_a_misspelled_variable_is_unsaid() -> None:
+    with pytest.raises(ConfigError, match="APIKEY") as caught:
+        load(TRUNKLINE_PROVIDERS__ACME__APIKEY="canary")
+
+    assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "[1]",
+        "a: [",
+        "no_such_setting: 1",
+        "providers: {x: {no: 1}}",
+        "retries: 2001-99-99",
+        f"retries: {'9' * 5000}",
+        "timeouts: &t {connect: *t}",
+        "[" * 5000,
+    ],
+    ids=range(8),
 )
 def test_a_file_that_cannot_be_used_is_an_error(tmp_path: Path, content: str) -> None:
     file = tmp_path / "trunkline.yaml"
