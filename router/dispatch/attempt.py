@@ -35,6 +35,9 @@ from router.wire.mask import Mask
 MAX_ERROR_BYTES: Final = 1024 * 1024
 """Of a provider's error body; the rest is not read."""
 
+WORDS_SECONDS: Final = 2.0
+"""How long to wait for a provider's error body, whose status says enough to go on elsewhere."""
+
 DRAIN_SECONDS: Final = 1.0
 """How long to wait for the end of a body after its end mark, to give the connection back to the pool."""
 
@@ -214,7 +217,7 @@ class Attempt:
 
     async def _words(self, response: HttpResponse) -> bytes:
         """Return the body of a failure, as far as it can be had; masked before anyone cuts it."""
-        until, body = self._alarm.now() + self._timeouts.idle, b""
+        until, body = self._alarm.now() + min(self._timeouts.idle, WORDS_SECONDS), b""
         # The status is known: what was read of the words before an answer breaks off is better than none.
         with suppress(UpstreamError):
             async with aclosing(response.chunks()) as reads:

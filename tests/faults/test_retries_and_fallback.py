@@ -39,6 +39,12 @@ async def broken_frame(_: Request, connection: Connection) -> None:
     await connection.end()
 
 
+async def half_told(_: Request, connection: Connection) -> None:
+    """Fail with a body that does not come to its end."""
+    await connection.raw(b"HTTP/1.1 500 Scripted\r\ncontent-length: 1000\r\n\r\n{")
+    await connection.closed_by_peer()
+
+
 def too_long(code: str = "context_length_exceeded") -> Script:
     error = {"message": code, "type": "invalid_request_error", "param": "messages", "code": code}
     return reply({"error": error}, 400)
@@ -155,6 +161,19 @@ async def test_a_stream_without_content_in_time_goes_elsewhere_and_else_is_a_tim
     assert (other[0], other[1]["x-trunkline-provider"]) == (200, "b")
     assert (status, error_of(body)["code"]) == (504, "timeout")
     assert alone.counts() == {"a": 1}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_failure_whose_words_do_not_come_is_routed_around(
+    tmp_path: Path, *, stream: bool
+) -> None:
+    good = STREAM if stream else WHOLE
+    async with places(tmp_path, {"a": half_told, "b": good}) as made:
+        status, headers, _ = await made.gateway.post(
+            request(stream=stream), x_trunkline_timeout=str(PATIENCE)
+        )
+
+    assert (status, headers["x-trunkline-provider"]) == (200, "b")
 
 
 async def test_one_deadline_bounds_all_attempts(tmp_path: Path) -> None:
