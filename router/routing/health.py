@@ -132,6 +132,7 @@ class HealthBook:
         self._settings = settings
         self._healths: dict[str, Health] = {}
         self._shelves: dict[Key, _Shelved] = {}
+        self._listed: set[str] | None = None
 
     def __repr__(self) -> str:
         return f"<HealthBook deployments={len(self._healths)} set_aside={len(self._shelves)}>"
@@ -183,6 +184,9 @@ class HealthBook:
         """Tell that an attempt is over, whatever came of it. Always comes last, and once."""
         ticket.health.in_flight -= 1
         ticket.health.breaker.released(is_probe=ticket.is_probe)
+        target = ticket.deployment.target
+        if self._listed is not None and target not in self._listed and not ticket.health.in_flight:
+            self._healths.pop(target, None)
 
     def failed(self, ticket: Ticket, error: TrunklineError, now: float) -> Change | None:
         """Tell that an attempt failed."""
@@ -209,9 +213,9 @@ class HealthBook:
         return self._succeeded(ticket, now) if failure in _ALIVE else None
 
     def forget_all_but(self, deployments: Iterable[Deployment], now: float) -> None:
-        """Forget what is not on the list any more and not under way, and what is set aside no longer."""
+        """Forget what is not on the list any more, or is set aside no longer; what is under way once it ends."""
         self._shelves = {key: each for key, each in self._shelves.items() if each.until > now}
-        listed = {deployment.target for deployment in deployments}
+        self._listed = listed = {deployment.target for deployment in deployments}
         gone = [t for t, h in self._healths.items() if t not in listed and not h.in_flight]
         for target in gone:
             del self._healths[target]

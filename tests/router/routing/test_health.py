@@ -281,7 +281,6 @@ def test_what_is_gone_from_the_list_is_forgotten_unless_it_is_in_use() -> None:
     at.forget_all_but([A], 0)
     assert {health.label for health in at.known()} == {"p/a", "q/a"}
     at.ended(ticket)
-    at.forget_all_but([A], 0)
     assert {health.label for health in at.known()} == {"p/a"}
 
 
