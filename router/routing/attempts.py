@@ -5,7 +5,8 @@ simply closed once an answer has begun. What it returns in the end is the failur
 
 Strategy, chain by chain: each candidate is asked once, without waiting. Then, as long as retries are
 left, the one that can be asked again soonest. Then the models that the configuration names for the kind of
-failure; each chain is entered once, so nothing goes round in circles. A failure that no other target would
+failure; each chain is entered once, so nothing goes round in circles. If the model asked for was passed over
+for them, and they failed, it is asked in the end all the same. A failure that no other target would
 answer better ends the call at once and is told as it is; otherwise the failure of the first target asked is
 told, since that is the one the caller meant; of one that could not carry the request only if none could.
 """
@@ -67,6 +68,8 @@ class Ways(Protocol):
 
     def chain(self, chain: Chain) -> Sequence[Candidate]: ...
 
+    def last_resort(self) -> Sequence[Candidate]: ...
+
 
 _CHAIN_AFTER: Final = {
     Onward.KEY: Chain.FALLBACK,
@@ -123,10 +126,15 @@ def attempts(
     """Decide the course of a call. See above for what is yielded, sent and returned."""
     course = _Course(ways.policy, random, is_blocked, ways.policy.retries)
     following: Chain | None = Chain.PRIMARY
+    is_passed_over = False
     while following is not None:
         course.entered.add(following)
-        yield from _through(ways.chain(following), following, course)
+        candidates = ways.chain(following)
+        is_passed_over = is_passed_over or (following is Chain.PRIMARY and not candidates)
+        yield from _through(candidates, following, course)
         following = _following(course, following)
+    if is_passed_over and course.last and course.last.conduct.onward in _ELSEWHERE:
+        yield from _through(ways.last_resort(), Chain.PRIMARY, course)
     if course.first is None or course.last is None:
         return NoDeploymentError("No deployment of the model can serve now.", retry_after=1.0)
     onward = course.last.conduct.onward

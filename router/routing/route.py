@@ -105,6 +105,10 @@ class Route:
             return None
         return (Candidate(model.id, deployment),)
 
+    def last_resort(self) -> Sequence[Candidate]:
+        """Return who is left of the model asked for once those that stood in for it have failed."""
+        return self._last(self.skipped(self.models(Chain.PRIMARY)))
+
     def models(self, chain: Chain) -> Sequence[Model]:
         """Return the models of a chain that are on the list."""
         if chain is Chain.PRIMARY:

@@ -9,7 +9,7 @@ import grpc
 
 from router.config import AdmissionConfig
 from tests.faults.places import places
-from tests.faults.test_retries_and_fallback import WHOLE
+from tests.faults.test_retries_and_fallback import DOWN, WHOLE
 from tests.support.one_provider import error_of, request
 from tests.support.patience import until
 from tests.support.typed import failure_of, stubs, unary
@@ -114,3 +114,27 @@ async def test_a_caller_who_leaves_the_queue_gives_up_the_place(tmp_path: Path) 
         assert (await made.gateway.post(request()))[0] == 200
 
     assert (gate.inside, gate.waiting) == (0, 0)
+
+
+async def test_a_full_model_is_waited_for_when_those_that_stand_in_for_it_fail(
+    tmp_path: Path,
+) -> None:
+    held = Held()
+    config = {
+        "fallbacks": {"m": ["n"]},
+        "providers": {"a": {"max_concurrency": 1}},
+        "retries": 0,
+    }
+    scripts, models = {"a": held.script(), "b": DOWN}, {"m": ["a"], "n": ["b"]}
+    async with places(tmp_path, scripts, models=models, config=config) as made:
+        inside = asyncio.create_task(made.gateway.post(request()))
+        await until(lambda: made.counts()["a"] == 1)
+        queued = asyncio.create_task(made.gateway.post(request()))
+        (gate,) = made.gateway.router.world.gates.known()
+        await until(lambda: queued.done() or gate.waiting == 1)
+        held.open.set()
+        answered = [await task for task in (inside, queued)]
+
+    assert [status for status, _, _ in answered] == [200, 200]
+    assert [headers["x-trunkline-provider"] for _, headers, _ in answered] == ["a", "a"]
+    assert made.counts() == {"a": 2, "b": 1}
