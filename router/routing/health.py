@@ -213,7 +213,7 @@ class HealthBook:
         return self._succeeded(ticket, now) if failure in _ALIVE else None
 
     def forget_all_but(self, deployments: Iterable[Deployment], now: float) -> None:
-        """Forget what is not on the list any more, or is set aside no longer; what is under way once it ends."""
+        """Forget what is no longer on the list, once it is not under way, or no longer set aside."""
         self._shelves = {key: each for key, each in self._shelves.items() if each.until > now}
         self._listed = listed = {deployment.target for deployment in deployments}
         gone = [t for t, h in self._healths.items() if t not in listed and not h.in_flight]
