@@ -31,8 +31,9 @@ class Load(Protocol):
 
 L = TypeVar("L", bound=Load)
 
-UNKNOWN_SECONDS: Final = 1e-3
-"""Expected of a deployment that has not answered yet: it is tried soon, but not by all at once."""
+UNKNOWN_SECONDS: Final = 1e6
+"""Expected of a deployment that has its first call under way. As in Finagle, who has not answered yet gets
+one call at once, and another one only if nobody else is known any better."""
 
 
 def by_weight(loads: Sequence[L], random: Random) -> list[L]:
@@ -66,7 +67,10 @@ def by_peak_ewma(loads: Sequence[L], random: Random) -> list[L]:
 
 
 def _wait(load: Load) -> float:
-    return (load.expected or UNKNOWN_SECONDS) * (load.in_flight + 1)
+    expected = load.expected
+    if not expected and not load.in_flight:
+        return 0.0
+    return (expected or UNKNOWN_SECONDS) * (load.in_flight + 1)
 
 
 class Order(Protocol):

@@ -198,8 +198,8 @@ class HealthBook:
             return self._set_aside(ticket.deployment, error, now)
         if conduct.counts:
             if not ticket.is_committed:
-                # A failure that came quickly must not look like a fast answer.
-                ticket.health.latency[ticket.is_stream].observe(now - ticket.began_at, now)
+                latency = ticket.health.latency[ticket.is_stream]
+                latency.observe_failure(now - ticket.began_at, now)
             opened = ticket.health.breaker.failed(
                 now,
                 is_probe=ticket.is_probe,

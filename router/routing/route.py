@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from router.config import Policy
 from router.routing.balance import ORDERS
-from router.routing.health import Blocked, HealthBook, Obstacle
+from router.routing.health import Blocked, Health, HealthBook, Obstacle
 from router.routing.snapshot import Model, Snapshot
 from router.values import Deployment, Endpoint
 
@@ -45,16 +45,6 @@ class Skipped:
     obstacle: Obstacle
 
 
-@dataclass(slots=True)
-class _Place:
-    """A deployment as the strategies see it, with the lanes that are free."""
-
-    weight: float
-    in_flight: int
-    expected: float
-    lanes: list[Candidate]
-
-
 class Ask(NamedTuple):
     """What a call asks for, and when (seconds of a monotonic clock)."""
 
@@ -62,6 +52,27 @@ class Ask(NamedTuple):
     endpoint: Endpoint
     is_stream: bool
     now: float
+
+
+class _Place:
+    """A deployment as the strategies see it, with the lanes that are free."""
+
+    __slots__ = ("_ask", "_health", "in_flight", "lanes", "priority", "weight")
+
+    def __init__(
+        self, deployment: Deployment, health: Health, ask: Ask, lanes: list[Candidate]
+    ) -> None:
+        self.priority = deployment.priority
+        self.weight = deployment.weight
+        self.in_flight = health.in_flight
+        self.lanes = lanes
+        self._health = health
+        self._ask = ask
+
+    @property
+    def expected(self) -> float:
+        """Asked of few places by few strategies, so it is worked out only then."""
+        return self._health.expected(self._ask.now, is_stream=self._ask.is_stream)
 
 
 class Route:
@@ -138,31 +149,41 @@ class Route:
         return (d for d in model.deployments if d.endpoint is self.ask.endpoint)
 
     def _free(self, model: Model) -> list[Candidate]:
-        places: dict[int, list[_Place]] = {}
-        for deployment in self._serving(model):
-            if place := self._place(model, deployment):
-                places.setdefault(deployment.priority, []).append(place)
-        order = ORDERS[self.policy.balancing]
-        return [
-            lane
-            for priority in sorted(places)
-            for place in _ordered(places[priority], order, self._random)
-            for lane in place.lanes
+        endpoint = self.ask.endpoint
+        places = [
+            place
+            for deployment in model.deployments
+            if deployment.endpoint is endpoint and (place := self._place(model, deployment))
         ]
+        if len(places) > 1:
+            places = self._in_order(places)
+        return [lane for place in places for lane in place.lanes]
+
+    def _in_order(self, places: list[_Place]) -> list[_Place]:
+        order = ORDERS[self.policy.balancing]
+        tiers: dict[int, list[_Place]] = {}
+        for place in places:
+            tiers.setdefault(place.priority, []).append(place)
+        if len(tiers) == 1:
+            return order(places, self._random)
+        ordered = (_ordered(tiers[priority], order, self._random) for priority in sorted(tiers))
+        return [place for tier in ordered for place in tier]
 
     def _place(self, model: Model, deployment: Deployment) -> _Place | None:
-        lanes = _lanes(model, deployment)
-        free = [
-            lane for lane in lanes if self._book.obstacle(lane.deployment, self.ask.now) is None
-        ]
-        if not free:
+        if deployment.spares:
+            lanes = [lane for lane in _lanes(model, deployment) if self._is_free(lane.deployment)]
+        else:
+            lanes = [Candidate(model.id, deployment)] if self._is_free(deployment) else []
+        if not lanes:
             return None
         health = self._book.of(deployment)
-        if len(free) > 1:
-            turn = health.turn % len(free)
-            free = free[turn:] + free[:turn]
-        expected = health.expected(self.ask.now, is_stream=self.ask.is_stream)
-        return _Place(deployment.weight, health.in_flight, expected, free)
+        if len(lanes) > 1:
+            turn = health.turn % len(lanes)
+            lanes = lanes[turn:] + lanes[:turn]
+        return _Place(deployment, health, self.ask, lanes)
+
+    def _is_free(self, deployment: Deployment) -> bool:
+        return self._book.obstacle(deployment, self.ask.now) is None
 
     def _has_way_out(self) -> bool:
         return any(self._free(model) for model in self.models(Chain.FALLBACK))

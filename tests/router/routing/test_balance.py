@@ -82,3 +82,20 @@ def test_who_has_not_answered_yet_is_tried() -> None:
     seen = firsts(Balancing.PEAK_EWMA, Place("known", expected=0.2), Place("new"), times=500)
 
     assert seen == {"new": 500}
+
+
+def test_who_has_not_answered_yet_gets_one_call_and_no_second() -> None:
+    seen = firsts(
+        Balancing.PEAK_EWMA,
+        Place("known", in_flight=9, expected=9),
+        Place("new", in_flight=1),
+        times=500,
+    )
+
+    assert seen == {"known": 500}
+
+
+def test_among_those_who_have_not_answered_the_fewest_calls_decide() -> None:
+    seen = firsts(Balancing.PEAK_EWMA, Place("a", in_flight=3), Place("b", in_flight=2), times=500)
+
+    assert seen == {"b": 500}
