@@ -26,7 +26,7 @@ UV_VERSION := 0.13.9
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .SUFFIXES:
-.PHONY: help setup run run-router run-edge test conformance fidelity conformance-full bench bench-peers instructions lint breaking codegen lock clean
+.PHONY: help setup run run-router run-edge test conformance fidelity conformance-full simulation soak bench bench-peers instructions lint breaking codegen lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-18s %s\n", $$1, $$2 }' Makefile
@@ -64,6 +64,9 @@ bench-peers: $(INSTALLED) ## the same against other gateways, which it installs 
 
 instructions: $(INSTALLED) ## count the hot path's instructions against the committed ones (ARGS=--accept: commit anew)
 	@$(BIN)/python -m bench.instructions $(ARGS)
+
+simulation: $(TEST_LOCKED) $(INSTALLED) ## compare the balancing strategies and write docs/load-balancing.md
+	$(BIN)/python -m tests.simulation
 
 lint: $(TEST_LOCKED) $(INSTALLED) ## ruff, size budgets, mypy, import-linter, buf
 	@$(PIP) check
