@@ -1,0 +1,71 @@
+"""Log lines leave in their order, off the event loop, and none is lost when a process ends by itself."""
+
+import subprocess
+import sys
+import threading
+
+from launch.lines import MAX_LINES, LineWriter
+
+
+class Pipe:
+    """A stream whose reader may be away."""
+
+    def __init__(self) -> None:
+        self.text = ""
+        self.open = threading.Event()
+        self.open.set()
+
+    def write(self, text: str) -> int:
+        self.open.wait()
+        self.text += text
+        return len(text)
+
+    def flush(self) -> None:
+        pass
+
+
+def test_lines_leave_in_their_order() -> None:
+    pipe = Pipe()
+    writer = LineWriter(pipe)  # type: ignore[arg-type]  # (as much of a stream as it uses)
+    for number in range(1000):
+        writer.write(f"{number}\n")
+    writer.close()
+
+    assert pipe.text == "".join(f"{number}\n" for number in range(1000))
+
+
+def test_a_reader_who_is_away_keeps_nobody_waiting_and_memory_is_bounded() -> None:
+    pipe = Pipe()
+    pipe.open.clear()
+    writer = LineWriter(pipe)  # type: ignore[arg-type]  # (as above)
+    for number in range(MAX_LINES + 10):
+        writer.write(f"{number}\n")
+    pipe.open.set()
+    writer.close()
+
+    lines = pipe.text.splitlines()
+    assert lines[-1] == f"{MAX_LINES + 9}" or "dropped" in lines[-1]
+    assert len(lines) <= MAX_LINES + 11
+
+
+def test_a_process_that_ends_has_said_everything() -> None:
+    program = (
+        "from launch.lines import STANDARD_ERROR\n"
+        "for number in range(5000):\n"
+        "    STANDARD_ERROR.write(f'{number}\\n')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+
+    assert done.stderr.split() == [str(number) for number in range(5000)]
+
+
+def test_a_stream_that_is_gone_is_no_failure() -> None:
+    class Gone(Pipe):
+        def write(self, text: str) -> int:
+            raise BrokenPipeError
+
+    writer = LineWriter(Gone())  # type: ignore[arg-type]  # (as above)
+    writer.write("x\n")
+    writer.close()
