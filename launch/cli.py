@@ -8,6 +8,7 @@ from typing import BinaryIO, Final, NoReturn
 
 import click
 
+from edge.config import EdgeConfig
 from launch import config as configuration
 from launch import explain, logs, serve
 from launch.config import Config
@@ -91,6 +92,8 @@ def check_command() -> None:
     for name in config.unknown_variables:
         click.echo(f"warning: {name} is no setting and is ignored")
     report = _load_report(config)
+    for name in _unknown_fallbacks(config, report):
+        click.echo(f"warning: fallbacks name '{name}', which is not on the list")
     for warning in report.warnings:
         click.echo(f"warning: {warning}")
     for problem in report.problems:
@@ -114,13 +117,27 @@ def explain_command(model: str, body: BinaryIO | None, *, is_json: bool) -> None
             request = json.loads(body.read())
         asked = json.dumps({**request, "model": model}).encode()
         key = next(iter(config.router.api_keys), None)
-        said = asyncio.run(explain.ask(config.edge.router_target, asked, key))
+        said = asyncio.run(explain.ask(_router_of(config), asked, key))
     except (ValueError, TypeError) as exc:
         _fail(click.UsageError(f"--body is no JSON object ({exc})"))
     except explain.ExplainError as exc:
         _fail(exc)
     for line in [json.dumps(said, indent=2)] if is_json else explain.render(said):
         click.echo(line)
+
+
+def _router_of(config: Config) -> str:
+    """Return where a router is asked: the one that is configured, else the one of this machine."""
+    if config.edge.router_target != EdgeConfig().router_target or not config.router.grpc_port:
+        return config.edge.router_target
+    return serve.local_address(config.router.grpc_host, config.router.grpc_port)
+
+
+def _unknown_fallbacks(config: Config, report: LoadReport) -> list[str]:
+    """Return the models that `fallbacks` names and the list does not: such a row has no effect."""
+    models = report.reading.models if report.reading else ()
+    known = {name for model in models for name in (model.id, *model.aliases)}
+    return sorted(config.router.policy.named_models() - known)
 
 
 def _load_report(config: Config) -> LoadReport:

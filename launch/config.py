@@ -163,10 +163,23 @@ def _from_environment(environ: Mapping[str, str]) -> dict[Path_, Setting]:
     return found
 
 
+class _Loader(yaml.SafeLoader):
+    """Refuses a mapping that names a key twice: YAML forbids it, and one of both would be lost in silence."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 (as the base has it)
+        names = [key.value for key, _ in node.value if key.tag == "tag:yaml.org,2002:str"]
+        for name in names:
+            if names.count(name) > 1:
+                problem = f"found the key {name!r} twice"
+                raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
 def _from_file(file: Path) -> dict[Path_, Setting]:
     found: dict[Path_, Setting] = {}
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        # (as safe as safe_load: its loader, which takes no key twice)
+        content = yaml.load(file.read_text(encoding="utf-8"), _Loader)  # noqa: S506
         if content is not None:
             _flatten(content, (), f"{file.name}: ", found)
     except (OSError, UnicodeDecodeError) as exc:

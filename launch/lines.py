@@ -14,6 +14,9 @@ from typing import Final, TextIO
 GATHER_SECONDS: Final = 0.02
 """How long lines are collected: one waking of the thread for many lines."""
 
+CLOSE_SECONDS: Final = 2.0
+"""How long the end of a process waits for its last lines to be taken."""
+
 MAX_LINES: Final = 100_000
 """Lines that wait for a pipe nobody reads; beyond it the oldest are dropped, and how many is said."""
 
@@ -26,8 +29,8 @@ class LineWriter:
         self._lines: deque[str] = deque()
         self._dropped = 0
         self._waiting = threading.Event()
-        self._writing = threading.Lock()
         self._thread: threading.Thread | None = None
+        self._is_closing = False
         atexit.register(self.close)
 
     def write(self, text: str) -> None:
@@ -45,32 +48,38 @@ class LineWriter:
         """Nothing: what was written leaves soon, and when the process ends."""
 
     def close(self) -> None:
-        """Write what is left, now."""
-        self._drain()
+        """Write what is left, now. A pipe that nobody reads is given `CLOSE_SECONDS`."""
+        self._is_closing = True
+        self._waiting.set()
+        if self._thread is None:
+            self._begin()
+        if self._thread is not None:
+            self._thread.join(CLOSE_SECONDS)
 
     def _begin(self) -> None:
         self._thread = threading.Thread(target=self._run, name="log-lines", daemon=True)
         self._thread.start()
 
     def _run(self) -> None:
-        while True:
+        while not self._is_closing:
             self._waiting.wait()
-            time.sleep(GATHER_SECONDS)
+            if not self._is_closing:
+                time.sleep(GATHER_SECONDS)
             self._waiting.clear()
             self._drain()
+        self._drain()
 
     def _drain(self) -> None:
-        with self._writing:
-            lines = [self._lines.popleft() for _ in range(len(self._lines))]
-            dropped, self._dropped = self._dropped, 0
-            if dropped:
-                lines.append(f"trunkline: {dropped} log lines were dropped, nobody read them\n")
-            try:
-                self._stream.write("".join(lines))
-                self._stream.flush()
-            except (OSError, ValueError):
-                # Nobody reads it any more; there is nowhere to say so.
-                return
+        lines = [self._lines.popleft() for _ in range(len(self._lines))]
+        dropped, self._dropped = self._dropped, 0
+        if dropped:
+            lines.append(f"trunkline: {dropped} log lines were dropped, nobody read them\n")
+        try:
+            self._stream.write("".join(lines))
+            self._stream.flush()
+        except (OSError, ValueError):
+            # Nobody reads it any more; there is nowhere to say so.
+            return
 
 
 STANDARD_ERROR: Final = LineWriter(sys.stderr)

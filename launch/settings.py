@@ -59,6 +59,8 @@ def secret(setting: Setting) -> Secret:
 
 def _secrets(setting: Setting) -> tuple[Secret, ...]:
     values = setting.value if isinstance(setting.value, list) else str(setting.value).split(",")
+    if not all(isinstance(value, str) for value in values) or isinstance(setting.value, bool):
+        raise setting.refuse("keys as text, comma separated or as a list")
     names = [Setting(setting.name, value, is_secret=True) for value in values]
     keys = tuple(secret(item) for item in names if str(item.value).strip())
     if not keys:
@@ -163,6 +165,8 @@ def _headers(setting: Setting) -> Mapping[str, str]:
         raise setting.refuse("a mapping of header names to values")
     if not all(_HEADER_NAME.fullmatch(str(name)) for name in setting.value):
         raise setting.refuse("header names of letters, digits and hyphens")
+    if not all(isinstance(value, str | int | float) for value in setting.value.values()):
+        raise setting.refuse("texts as the values of headers")
     return MappingProxyType({
         str(name).lower(): secret(Setting(setting.name, str(value), is_secret=True)).reveal()
         for name, value in setting.value.items()

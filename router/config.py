@@ -64,11 +64,22 @@ class Policy:
     balancing: Balancing = Balancing.PEAK_EWMA
     fallbacks: Mapping[str, Fallbacks] = field(default_factory=lambda: MappingProxyType({}))
 
-    def fallbacks_of(self, model: str) -> Fallbacks:
-        """Return where calls of `model` may go besides it."""
+    def fallbacks_of(self, *names: str) -> Fallbacks:
+        """Return where calls of a model may go besides it; `names` are its id and its aliases."""
         if not self.fallbacks:
             return NO_FALLBACKS
-        return self.fallbacks.get(model) or self.fallbacks.get(ANY_MODEL) or NO_FALLBACKS
+        own = (self.fallbacks[name] for name in names if name in self.fallbacks)
+        return next(own, None) or self.fallbacks.get(ANY_MODEL) or NO_FALLBACKS
+
+    def named_models(self) -> set[str]:
+        """Return every model that `fallbacks` names."""
+        rows = self.fallbacks.values()
+        targets = (
+            name
+            for row in rows
+            for name in (*row.general, *row.context_window, *row.content_policy)
+        )
+        return {*self.fallbacks, *targets} - {ANY_MODEL}
 
 
 @dataclass(frozen=True, slots=True)

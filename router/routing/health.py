@@ -274,6 +274,9 @@ class HealthBook:
         conduct = CONDUCT[error.failure_class]
         stated = error.stated_wait if isinstance(error, UpstreamError) else None
         seconds = min(conduct.seconds if stated is None else stated, MAX_SHELF_SECONDS)
+        if conduct.shelf is Shelf.KEY:
+            # A key that is refused is not good again because its provider says when to come back.
+            seconds = max(seconds, conduct.seconds)
         key = dict(zip((Shelf.DEPLOYMENT, Shelf.LANE, Shelf.KEY), _keys(deployment), strict=True))
         known = self._shelves.get(key[conduct.shelf])
         until = now + seconds

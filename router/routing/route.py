@@ -124,7 +124,7 @@ class Route:
         """Return the models of a chain that are on the list."""
         if chain is Chain.PRIMARY:
             return (self.ask.model,)
-        fallbacks = self.policy.fallbacks_of(self.ask.model.id)
+        fallbacks = self.policy.fallbacks_of(self.ask.model.id, *self.ask.model.aliases)
         names = {
             Chain.FALLBACK: fallbacks.general,
             Chain.CONTEXT_WINDOW: fallbacks.context_window,

@@ -121,3 +121,15 @@ async def test_a_body_that_is_no_request_is_refused(tmp_path: Path, text: str) -
     assert status == 1
     assert "--body" in err
     assert "Traceback" not in err
+
+
+async def test_a_fallback_to_what_is_not_on_the_list_is_warned_of(tmp_path: Path) -> None:
+    file = tmp_path / "trunkline.yaml"
+    file.write_text("fallbacks: {demo/echo: [no/such], unknown: [demo/echo]}")
+
+    status, out, _ = await run("check", state=tmp_path, TRUNKLINE_CONFIG=str(file))
+
+    assert status == 0
+    assert "fallbacks name 'no/such'" in out
+    assert "fallbacks name 'unknown'" in out
+    assert "'demo/echo'" not in out

@@ -7,7 +7,7 @@ import pytest
 from edge.config import EdgeLimits
 from launch import config as configuration
 from launch.config import is_loopback, require_keys
-from router.config import AdmissionConfig, Balancing, Fallbacks, Timeouts
+from router.config import AdmissionConfig, Balancing, Fallbacks, Policy, Timeouts
 from router.errors import ConfigError
 from router.values import Dialect, Secret
 
@@ -365,3 +365,34 @@ def test_what_routing_cannot_use_is_named(tmp_path: Path, text: str, named: str)
 
     with pytest.raises(ConfigError, match=named):
         load(TRUNKLINE_CONFIG=str(file))
+
+
+@pytest.mark.parametrize(
+    "text", ["retries: 1\nretries: 2\n", "providers:\n  p: {base_url: 'http://a'}\n  p: {}\n"]
+)
+def test_a_key_that_stands_twice_is_refused(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "trunkline.yaml"
+    file.write_text(text)
+
+    with pytest.raises(ConfigError, match="valid YAML"):
+        load(TRUNKLINE_CONFIG=str(file))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["api_keys: true", "api_keys: [1, 2]", "providers: {p: {headers: {x: null}}}"],
+)
+def test_what_is_no_text_is_no_credential(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "trunkline.yaml"
+    file.write_text(text)
+
+    with pytest.raises(ConfigError):
+        load(TRUNKLINE_CONFIG=str(file))
+
+
+def test_fallbacks_are_found_by_any_name_of_a_model() -> None:
+    policy = Policy(fallbacks={"alias": Fallbacks(("n",)), "*": Fallbacks(("last",))})
+
+    assert policy.fallbacks_of("id", "alias") == Fallbacks(("n",))
+    assert policy.fallbacks_of("other") == Fallbacks(("last",))
+    assert policy.named_models() == {"alias", "n", "last"}

@@ -69,3 +69,18 @@ def test_a_stream_that_is_gone_is_no_failure() -> None:
     writer = LineWriter(Gone())  # type: ignore[arg-type]  # (as above)
     writer.write("x\n")
     writer.close()
+
+
+def test_a_pipe_that_nobody_reads_does_not_keep_a_process_from_ending() -> None:
+    program = (
+        "from launch.lines import STANDARD_ERROR\n"
+        "for number in range(5000):\n"
+        "    STANDARD_ERROR.write('x' * 100 + '\\n')\n"
+        "print('said')\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout
+        assert process.stdout.read() == "said\n"
+        assert process.wait(60) == 0
