@@ -68,6 +68,9 @@ instructions: $(INSTALLED) ## count the hot path's instructions against the comm
 simulation: $(TEST_LOCKED) $(INSTALLED) ## compare the balancing strategies and write docs/load-balancing.md
 	$(BIN)/python -m tests.simulation
 
+soak: $(TEST_LOCKED) $(INSTALLED) ## run a gateway under mixed traffic and faults (ARGS="--minutes 10")
+	$(BIN)/python -m tests.soak $(ARGS)
+
 lint: $(TEST_LOCKED) $(INSTALLED) ## ruff, size budgets, mypy, import-linter, buf
 	@$(PIP) check
 	$(BIN)/ruff check
