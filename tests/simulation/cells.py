@@ -1,8 +1,9 @@
 """Runs scenarios with strategies, several at once, and sums each up in one line."""
 
 import multiprocessing
-from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -37,13 +38,23 @@ class Summary:
         return self.figures.attempts / self.figures.arrived
 
 
-def run(cells: Sequence[Cell], calls: int = CALLS) -> dict[Cell, Summary]:
-    """Run each cell in one of a few processes: the result does not depend on which."""
+class Summaries:
+    """Summaries of cells that are being worked on: asked for one, it waits for that one alone."""
+
+    def __init__(self, futures: Mapping[Cell, "Future[Summary]"]) -> None:
+        self._futures = futures
+
+    def __getitem__(self, cell: Cell) -> Summary:
+        return self._futures[cell].result()
+
+
+@contextmanager
+def running(cells: Sequence[Cell], calls: int = CALLS) -> Iterator[Summaries]:
+    """Work on cells in a few processes: what comes of them does not depend on which."""
     # Nothing is inherited from the parent: grpc's threads do not survive a fork.
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(PROCESSES, mp_context=spawn) as pool:
-        summaries = pool.map(_summary, cells, [calls] * len(cells))
-        return dict(zip(cells, summaries, strict=True))
+        yield Summaries({cell: pool.submit(_summary, cell, calls) for cell in cells})
 
 
 def _summary(cell: Cell, calls: int) -> Summary:

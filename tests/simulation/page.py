@@ -1,17 +1,17 @@
 """The page `docs/load-balancing.md`: what was simulated, and what came of it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from tests.simulation.cells import CALLS, Cell, Summary
+from tests.simulation.cells import CALLS, Summaries, Summary
 from tests.simulation.replicas import MEAN_SECONDS, SLOTS, Scenario
 from tests.simulation.scenarios import SCENARIOS
 from tests.simulation.simulation import PATIENCE_SECONDS, STRATEGIES, YARDSTICKS
 
 PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "load-balancing.md"
 
-_INTRODUCTION: Final = f"""\
+INTRODUCTION: Final = f"""\
 # Load balancing: how the strategies compare
 
 `make simulation` writes this page; a test holds it to what the code does. {CALLS:,} calls of each
@@ -50,8 +50,8 @@ until then.
 
 ## Figures
 
-*share* is the last replica's of all attempts: while all is well, and during its trouble. *opened* counts
-breakers that opened.
+*p50* and *p99* are of the calls that were answered. *share* is the last replica's of all attempts: while
+all is well, and during its trouble. *opened* counts breakers that opened.
 """
 
 _HEADER: Final = (
@@ -59,10 +59,10 @@ _HEADER: Final = (
 )
 
 
-def page(summaries: Mapping[Cell, Summary]) -> str:
+def page(summaries: Summaries) -> str:
     """Return the whole page; `summaries` has all cells."""
     sections = (_section(scenario, summaries) for scenario in SCENARIOS)
-    return "\n".join((_INTRODUCTION, *sections))
+    return "\n".join((INTRODUCTION, *sections))
 
 
 def row(strategy: str, summary: Summary) -> str:
@@ -81,7 +81,7 @@ def row(strategy: str, summary: Summary) -> str:
     return _line(cells)
 
 
-def _section(scenario: Scenario, summaries: Mapping[Cell, Summary]) -> str:
+def _section(scenario: Scenario, summaries: Summaries) -> str:
     rows = [row(strategy, summaries[scenario.name, strategy]) for strategy in STRATEGIES]
     heading = f"### {scenario.name}: {scenario.words}\n\n{scenario.rate:g} calls per second.\n\n"
     return heading + _HEADER + _line(["---"] * 8) + "".join(rows)

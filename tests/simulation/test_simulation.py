@@ -1,13 +1,13 @@
 """A million calls through the real selector and breaker: none is lost, and trouble costs little."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 
 import pytest
 
 from router.config import Balancing
 from router.errors import UpstreamUnreachableError
-from tests.simulation.cells import CALLS, Cell, Summary, run
-from tests.simulation.page import PAGE, row
+from tests.simulation.cells import CALLS, Cell, Summaries, running
+from tests.simulation.page import INTRODUCTION, PAGE, row
 from tests.simulation.replicas import Scenario, Spec, Trouble
 from tests.simulation.scenarios import SCENARIOS
 from tests.simulation.simulation import ROUND_ROBIN, STRATEGIES, Simulation
@@ -21,16 +21,11 @@ CELLS: tuple[Cell, ...] = (
     ("brown-out", str(Balancing.LEAST_IN_FLIGHT)),
 )
 
-Summaries = Mapping[Cell, Summary]
-
 
 @pytest.fixture(scope="module")
-def summaries() -> Summaries:
-    return run(CELLS)
-
-
-def test_it_is_a_million_calls(summaries: Summaries) -> None:
-    assert sum(s.figures.arrived for s in summaries.values()) == len(CELLS) * CALLS == 1_000_000
+def summaries() -> Iterator[Summaries]:
+    with running(CELLS) as started:
+        yield started
 
 
 @pytest.mark.parametrize("cell", CELLS, ids=" ".join)
@@ -49,6 +44,14 @@ def test_the_page_has_these_figures(summaries: Summaries, cell: Cell) -> None:
     section, _, _ = after.partition("\n### ")
 
     assert row(strategy, summaries[cell]) in section
+
+
+def test_it_was_a_million_calls(summaries: Summaries) -> None:
+    assert sum(summaries[cell].figures.arrived for cell in CELLS) == 1_000_000
+
+
+def test_the_page_says_what_its_generator_says() -> None:
+    assert PAGE.read_text(encoding="utf-8").startswith(INTRODUCTION)
 
 
 @pytest.mark.parametrize("name", ["uneven", "brown-out"])
