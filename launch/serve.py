@@ -90,6 +90,8 @@ async def _until_signal(topology: Running) -> int:
             running.cancel()
         stop.set()
 
+    # Until the tiers run there is nothing to reload; by default the signal would end the process.
+    loop.add_signal_handler(signal.SIGHUP, lambda: None)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal)
     stopping = asyncio.create_task(stop.wait(), name="await-signal")
@@ -208,8 +210,8 @@ def serve(config: Config) -> Running:
                     edge.reconfigure(changed.edge)
 
                 model = first_callable(router)
-                announce(config, http_port=http_port, grpc_port=grpc_port, model=model)
                 async with reloading(config, apply) as reloader:
+                    announce(config, http_port=http_port, grpc_port=grpc_port, model=model)
                     await stop.wait()
                 seconds = reloader.config.router.drain_seconds
                 _LOG.info("drain_started", seconds=seconds)
@@ -238,8 +240,8 @@ def router(config: Config) -> Running:
                 require_keys(changed.router, ("TRUNKLINE_GRPC_HOST", changed.router.grpc_host))
                 await app.reconfigure(changed.router)
 
-            announce(config, grpc_port=port, metrics_port=metrics_port)
             async with reloading(config, apply) as reloader:
+                announce(config, grpc_port=port, metrics_port=metrics_port)
                 await stop.wait()
             seconds = reloader.config.router.drain_seconds
             _LOG.info("drain_started", seconds=seconds)
@@ -259,8 +261,8 @@ def edge(config: Config) -> Running:
             async def apply(changed: Config) -> None:
                 app.reconfigure(changed.edge)
 
-            announce(config, http_port=port)
             async with reloading(config, apply) as reloader:
+                announce(config, http_port=port)
                 await stop.wait()
             _LOG.info("drain_started", seconds=reloader.config.edge.drain_seconds)
             await app.drain()

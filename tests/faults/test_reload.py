@@ -14,8 +14,8 @@ import yaml
 from tests.faults.test_retries_and_fallback import DOWN, WHOLE
 from tests.support.gateway import row, write_list
 from tests.support.one_provider import CONTENT, DONE, FINISH, PATIENCE, request
-from tests.support.process import Running, started
-from tests.support.upstream import Connection, Request, Upstream, drip, upstream
+from tests.support.process import COMMAND, Running, environment, started
+from tests.support.upstream import Connection, Request, Upstream, drip, reply, upstream
 
 HANDLE = "/openai/v1/chat/completions"
 
@@ -269,3 +269,32 @@ async def test_a_hangup_while_it_stops_cuts_no_call(tmp_path: Path) -> None:
 
     assert rest == FINISH + DONE
     assert status == 0
+
+
+async def test_a_hangup_while_it_starts_does_not_end_it(tmp_path: Path) -> None:
+    asked, finish = asyncio.Event(), asyncio.Event()
+
+    async def held(source: Request, connection: Connection) -> None:
+        asked.set()
+        await finish.wait()
+        await reply([row("m", HANDLE)])(source, connection)
+
+    async with upstream(held) as source:
+        environ = environment(tmp_path, MODEL_LIST_URL=f"{source.url}/models.json")
+        running = await asyncio.create_subprocess_exec(
+            COMMAND, "serve", env=environ, stdout=asyncio.subprocess.PIPE
+        )
+        assert running.stdout
+        try:
+            await asyncio.wait_for(asked.wait(), PATIENCE)
+            running.send_signal(signal.SIGHUP)
+            finish.set()
+            banner = await asyncio.wait_for(running.stdout.readline(), PATIENCE)
+            running.terminate()
+            await asyncio.wait_for(running.communicate(), PATIENCE)
+        finally:
+            if running.returncode is None:
+                running.kill()
+
+    assert b"Trunkline" in banner
+    assert running.returncode == 0

@@ -13,7 +13,7 @@ from pathlib import Path
 PATIENCE = 30
 """Seconds until a test that waits for a process fails; nothing is asserted of the time it takes."""
 
-_COMMAND = Path(sys.executable).with_name("trunkline")
+COMMAND = Path(sys.executable).with_name("trunkline")
 
 
 @dataclass
@@ -61,7 +61,7 @@ def environment(state: Path, **environ: str) -> dict[str, str]:
 async def run(*arguments: str, state: Path, **environ: str) -> tuple[int, str, str]:
     """Run a command to its end; return exit status, standard output and standard error."""
     process = await asyncio.create_subprocess_exec(
-        _COMMAND, *arguments, env=environment(state, **environ), stdout=PIPE, stderr=PIPE
+        COMMAND, *arguments, env=environment(state, **environ), stdout=PIPE, stderr=PIPE
     )
     out, err = await asyncio.wait_for(process.communicate(), PATIENCE)
     assert process.returncode is not None
@@ -72,7 +72,7 @@ async def run(*arguments: str, state: Path, **environ: str) -> tuple[int, str, s
 async def started(command: str, *, state: Path, **environ: str) -> AsyncIterator[Running]:
     """Give a started `trunkline <command>` once it says where it listens."""
     mark = r"curl .*\n" if command != "router" else r"gRPC .*\n"
-    async with launched((str(_COMMAND), command), mark, environment(state, **environ)) as running:
+    async with launched((str(COMMAND), command), mark, environment(state, **environ)) as running:
         yield running
 
 
