@@ -20,6 +20,7 @@
     │   ├── RateLimitedError            the provider limits our rate
     │   │   └── QuotaExhaustedError
     │   ├── UpstreamAuthError           our credential or account, not the caller's
+    │   │   ├── AccessDeniedError           our key may not do this; others of its uses may be right
     │   │   ├── AccountUnpaidError          the account has no means left
     │   │   └── CredentialMissingError      we have none; nothing was sent
     │   ├── UpstreamUnavailableError    failing, or unreadable
@@ -90,6 +91,7 @@ class FailureClass(StrEnum):
     QUOTA_EXHAUSTED = "quota_exhausted"
     CREDENTIAL_REFUSED = "credential_refused"
     CREDENTIAL_MISSING = "credential_missing"
+    ACCESS_DENIED = "access_denied"
     ACCOUNT_UNPAID = "account_unpaid"
     UNREACHABLE = "unreachable"
     DISCONNECTED = "disconnected"
@@ -251,6 +253,12 @@ class UpstreamAuthError(UpstreamError):
 
     reason = Reason.UPSTREAM_AUTH
     failure_class = FailureClass.CREDENTIAL_REFUSED
+
+
+class AccessDeniedError(UpstreamAuthError):
+    """The provider knows our key, and does not let it do this."""
+
+    failure_class = FailureClass.ACCESS_DENIED
 
 
 class AccountUnpaidError(UpstreamAuthError):

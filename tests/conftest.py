@@ -1,5 +1,11 @@
 """What holds for every test: the loop of production, the same examples each time, no unexpected log lines."""
 
+import os
+
+# Tests start processes. gRPC would act between their fork and their start, and a child that is caught there
+# never starts; what it does then is for programs that go on in the child.
+os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
+
 import asyncio
 import logging
 from collections.abc import Callable, Iterator

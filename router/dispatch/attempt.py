@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, aclosing, suppress
-from time import perf_counter
+from time import monotonic, perf_counter
 from types import TracebackType
 from typing import Final, Self, TypeVar
 
@@ -103,7 +103,7 @@ class Attempt:
             raise
         self._world.journal.committed(self._sent)
         if self._ticket:
-            self._world.journal.changed(self._world.book.committed(self._ticket, self._alarm.now()))
+            self._world.journal.changed(self._world.book.committed(self._ticket, monotonic()))
         self._call.record.first_content = perf_counter()
         return _masked(event, self._mask)
 
@@ -134,9 +134,7 @@ class Attempt:
     def _failed(self, exc: TrunklineError) -> None:
         _mask_error(exc, self._mask)
         if self._ticket:
-            self._world.journal.changed(
-                self._world.book.failed(self._ticket, exc, self._alarm.now())
-            )
+            self._world.journal.changed(self._world.book.failed(self._ticket, exc, monotonic()))
         self._world.journal.failed(self._call, self._sent, exc)
 
     async def _first(self) -> Event:
@@ -177,7 +175,7 @@ class Attempt:
             await gate.enter(self._call.deadline)
             self._gate = gate
         self._ticket = self._world.book.began(
-            self._deployment, self._alarm.now(), is_stream=self._call.is_stream
+            self._deployment, monotonic(), is_stream=self._call.is_stream
         )
 
     async def _send(self, exchange: UnaryExchange) -> HttpResponse:

@@ -13,8 +13,8 @@ from router.routing.health import Change
 _LOG = structlog.get_logger("trunkline.routing")
 
 _ALERTS: Final = frozenset({
-    FailureClass.CREDENTIAL_REFUSED, FailureClass.ACCOUNT_UNPAID, FailureClass.QUOTA_EXHAUSTED,
-    FailureClass.MODEL_GONE,
+    FailureClass.CREDENTIAL_REFUSED, FailureClass.ACCESS_DENIED, FailureClass.ACCOUNT_UNPAID,
+    FailureClass.QUOTA_EXHAUSTED, FailureClass.MODEL_GONE,
 })  # fmt: skip
 """What does not mend itself: somebody has to look."""
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
 from router.errors import (
+    AccessDeniedError,
     AccountUnpaidError,
     ContentPolicyError,
     ContextWindowError,
@@ -30,7 +31,7 @@ KEPT_STATUSES = frozenset({400, 404, 409, 413, 415, 422})
 _CLASS_OF: Mapping[int, type[UpstreamError]] = {
     401: UpstreamAuthError,
     402: AccountUnpaidError,
-    403: UpstreamAuthError,
+    403: AccessDeniedError,
     404: UpstreamNotFoundError,
     408: UpstreamTimeoutError,
     410: UpstreamModelNotFoundError,

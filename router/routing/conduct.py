@@ -34,7 +34,6 @@ class Shelf(StrEnum):
     """The deployment, for this key alone."""
     KEY = "key"
     """The key, at all deployments of its provider."""
-    DEPLOYMENT = "deployment"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +69,14 @@ CONDUCT: Final[Mapping[FailureClass, Conduct]] = MappingProxyType({
     _C.RESOURCE_MISSING: Conduct(_R.UPSTREAM_REJECTED, _ONCE),
     _C.CONTEXT_WINDOW: Conduct(_R.UPSTREAM_REJECTED, Onward.CONTEXT_WINDOW),
     _C.CONTENT_POLICY: Conduct(_R.UPSTREAM_REJECTED, Onward.CONTENT_POLICY),
-    _C.MODEL_GONE: Conduct(_R.MODEL_NOT_FOUND, _ONCE, shelf=Shelf.DEPLOYMENT, seconds=600),
+    _C.MODEL_GONE: Conduct(_R.MODEL_NOT_FOUND, Onward.KEY, shelf=Shelf.LANE, seconds=600),
     # the key or its account
     _C.RATE_LIMITED: Conduct(_R.RATE_LIMIT_EXCEEDED, Onward.KEY, retries=True, shelf=Shelf.LANE, seconds=1),
     _C.QUOTA_EXHAUSTED: Conduct(_R.INSUFFICIENT_QUOTA, Onward.KEY, shelf=Shelf.KEY, seconds=300),
     _C.CREDENTIAL_REFUSED: Conduct(_R.UPSTREAM_AUTH, Onward.KEY, shelf=Shelf.KEY, seconds=300),
     _C.CREDENTIAL_MISSING: Conduct(_R.UPSTREAM_AUTH, _ONCE, shelf=Shelf.KEY, seconds=60),
+    # about one model, or even one request, as often as about the key
+    _C.ACCESS_DENIED: Conduct(_R.UPSTREAM_AUTH, Onward.KEY, shelf=Shelf.LANE, seconds=60),
     _C.ACCOUNT_UNPAID: Conduct(_R.UPSTREAM_AUTH, Onward.KEY, shelf=Shelf.KEY, seconds=300),
     # the deployment is in trouble
     _C.UNREACHABLE: Conduct(_R.UPSTREAM_UNAVAILABLE, _ONCE, retries=True, counts=True),

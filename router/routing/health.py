@@ -141,7 +141,7 @@ class HealthBook:
         """Return what is known of a deployment; it is known from now on."""
         health = self._healths.get(deployment.target)
         if health is None:
-            label = _label(deployment, Shelf.DEPLOYMENT)
+            label = _label(deployment, Shelf.NOTHING)
             health = self._healths[deployment.target] = Health(label, Breaker(self._settings))
         return health
 
@@ -210,7 +210,15 @@ class HealthBook:
             ticket.is_probe = False
             seconds = ticket.health.breaker.reopens_at - now
             return Change(ticket.deployment, "opened", failure, seconds=seconds) if opened else None
+        if failure is FailureClass.CALLER_DEADLINE and not ticket.is_committed:
+            # Nobody's fault; but who keeps callers waiting must not look fast for it.
+            self._kept_waiting(ticket, now)
         return self._succeeded(ticket, now) if failure in _ALIVE else None
+
+    def _kept_waiting(self, ticket: Ticket, now: float) -> None:
+        latency, waited = ticket.health.latency[ticket.is_stream], now - ticket.began_at
+        if waited > latency.at(now):
+            latency.observe(waited, now)
 
     def forget_all_but(self, deployments: Iterable[Deployment], now: float) -> None:
         """Forget what is no longer on the list, once it is not under way, or no longer set aside."""
@@ -277,7 +285,7 @@ class HealthBook:
         if conduct.shelf is Shelf.KEY:
             # A key that is refused is not good again because its provider says when to come back.
             seconds = max(seconds, conduct.seconds)
-        key = dict(zip((Shelf.DEPLOYMENT, Shelf.LANE, Shelf.KEY), _keys(deployment), strict=True))
+        key = dict(zip((Shelf.LANE, Shelf.KEY), _keys(deployment), strict=True))
         known = self._shelves.get(key[conduct.shelf])
         until = now + seconds
         if known and stated is None:
@@ -306,11 +314,10 @@ def _label(deployment: Deployment, shelf: Shelf) -> str:
     return f"a key of {name}" if shelf is Shelf.KEY else f"{name}/{deployment.upstream_model}"
 
 
-def _keys(deployment: Deployment) -> tuple[Key, Key, Key]:
-    """Return what may be set aside of a deployment with its key: itself, the lane, the key."""
+def _keys(deployment: Deployment) -> tuple[Key, Key]:
+    """Return what may be set aside of a deployment with its key: the lane, the key."""
     provider = deployment.provider
     return (
-        (deployment.target,),
         (deployment.target, provider.api_key),
         (provider.name, provider.base_url, provider.api_key, "key"),
     )

@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from router import errors
-from router.errors import UpstreamError
+from router.errors import (
+    UpstreamError,
+)
 
 KEPT: Final = frozenset({400, 404, 409, 413, 415, 422})
 
@@ -26,7 +28,7 @@ KINDS: Final[Mapping[int, tuple[type[UpstreamError], ...]]] = {
 TABLE: Final[Mapping[int, type[UpstreamError]]] = {
     401: errors.UpstreamAuthError,
     402: errors.AccountUnpaidError,
-    403: errors.UpstreamAuthError,
+    403: errors.AccessDeniedError,
     408: errors.UpstreamTimeoutError,
     410: errors.UpstreamModelNotFoundError,
     429: errors.RateLimitedError,

@@ -3,6 +3,7 @@
 import pytest
 
 from router.errors import (
+    AccessDeniedError,
     AccountUnpaidError,
     ContentPolicyError,
     ContextWindowError,
@@ -32,7 +33,7 @@ KINDS: list[tuple[int, type[UpstreamError]]] = [
     (400, UpstreamRejectedError),
     (401, UpstreamAuthError),
     (402, AccountUnpaidError),
-    (403, UpstreamAuthError),
+    (403, AccessDeniedError),
     (404, UpstreamNotFoundError),
     (405, UpstreamRejectedError),
     (408, UpstreamTimeoutError),

@@ -35,7 +35,7 @@ TABLE = {
         Onward.CONTENT_POLICY, False, False, NOTHING, 400, "invalid_request_error", None, INVALID,
     ),
     "model_gone": (
-        NEXT, False, False, Shelf.DEPLOYMENT, 404, "invalid_request_error", "model_not_found", NOT_FOUND,
+        KEY, False, False, Shelf.LANE, 404, "invalid_request_error", "model_not_found", NOT_FOUND,
     ),
     "rate_limited": (
         KEY, True, False, Shelf.LANE, 429, "rate_limit_error", "rate_limit_exceeded", EXHAUSTED,
@@ -45,6 +45,7 @@ TABLE = {
     ),
     "credential_refused": (KEY, False, False, Shelf.KEY, 502, "api_error", "upstream_auth", INTERNAL),
     "credential_missing": (NEXT, False, False, Shelf.KEY, 502, "api_error", "upstream_auth", INTERNAL),
+    "access_denied": (KEY, False, False, Shelf.LANE, 502, "api_error", "upstream_auth", INTERNAL),
     "account_unpaid": (KEY, False, False, Shelf.KEY, 502, "api_error", "upstream_auth", INTERNAL),
     "unreachable": (NEXT, True, True, NOTHING, 502, "api_error", "upstream_unavailable", UNAVAILABLE),
     "disconnected": (NEXT, True, True, NOTHING, 502, "api_error", "upstream_unavailable", UNAVAILABLE),

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from router.errors import (
+    AccessDeniedError,
     AccountUnpaidError,
     CredentialMissingError,
     DeadlineExceededError,
@@ -71,7 +72,8 @@ def test_of_whom_nothing_is_known_nothing_stands_in_the_way() -> None:
         (UpstreamAuthError, Shelf.KEY, True, False, True),
         (AccountUnpaidError, Shelf.KEY, True, False, True),
         (CredentialMissingError, Shelf.KEY, True, False, True),
-        (UpstreamModelNotFoundError, Shelf.DEPLOYMENT, True, True, False),
+        (UpstreamModelNotFoundError, Shelf.LANE, True, False, False),
+        (AccessDeniedError, Shelf.LANE, True, False, False),
     ],
 )
 def test_what_is_set_aside_is_no_more_than_the_failure_says(
@@ -300,3 +302,14 @@ def test_troubles_are_sentences_without_addresses_or_keys_and_not_too_many() -> 
         fail(at, deployment(str(number)), UpstreamUnreachableError)
     assert len(at.troubles(1)) == MAX_TROUBLES + 1
     assert at.troubles(1)[-1] == "and 32 more"
+
+
+def test_who_keeps_callers_waiting_beyond_their_time_does_not_look_fast() -> None:
+    at = book()
+    fail(at, A, DeadlineExceededError)
+    ticket = at.began(A, 0, is_stream=False)
+    at.failed(ticket, failed(DeadlineExceededError), 3)
+    at.ended(ticket)
+
+    assert at.of(A).expected(3, is_stream=False) == 3
+    assert not at.of(A).breaker.is_open

@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from router.errors import (
+    AccessDeniedError,
     AccountUnpaidError,
     RateLimitedError,
     UpstreamAuthError,
@@ -29,7 +30,7 @@ def error(kind: str, message: str, **more: Any) -> bytes:
         ("invalid_request_error", UpstreamRejectedError),
         ("authentication_error", UpstreamAuthError),
         ("billing_error", AccountUnpaidError),
-        ("permission_error", UpstreamAuthError),
+        ("permission_error", AccessDeniedError),
         ("not_found_error", UpstreamNotFoundError),
         ("conflict_error", UpstreamRejectedError),
         ("request_too_large", UpstreamRejectedError),

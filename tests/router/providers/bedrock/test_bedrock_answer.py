@@ -8,6 +8,7 @@ import pytest
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from router.errors import (
+    AccessDeniedError,
     RateLimitedError,
     UpstreamAuthError,
     UpstreamError,
@@ -298,7 +299,7 @@ def test_streamed_citations_and_images_are_carried(exchange: Any) -> None:
             400,
         ),
         ("modelTimeoutException", {"message": "late"}, UpstreamTimeoutError, None),
-        ("accessDeniedException", {"message": "no"}, UpstreamAuthError, None),
+        ("accessDeniedException", {"message": "no"}, AccessDeniedError, None),
         ("resourceNotFoundException", {"message": "gone"}, UpstreamModelNotFoundError, 404),
         ("newException", {"message": "new"}, UpstreamUnavailableError, None),
         ("throttlingException", b"not json", RateLimitedError, None),

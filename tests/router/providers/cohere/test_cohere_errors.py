@@ -3,6 +3,7 @@ import json
 import pytest
 
 from router.errors import (
+    AccessDeniedError,
     AccountUnpaidError,
     RateLimitedError,
     TrunklineError,
@@ -20,7 +21,7 @@ from router.providers.cohere import errors
     ("status", "kind"),
     [
         (400, UpstreamRejectedError), (401, UpstreamAuthError), (402, AccountUnpaidError),
-        (403, UpstreamAuthError), (404, UpstreamNotFoundError), (422, UpstreamRejectedError),
+        (403, AccessDeniedError), (404, UpstreamNotFoundError), (422, UpstreamRejectedError),
         (429, RateLimitedError), (498, UpstreamRejectedError), (500, UpstreamUnavailableError),
         (501, UpstreamUnavailableError), (503, UpstreamOverloadedError),
         (504, UpstreamTimeoutError),

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from router.errors import (
+    AccessDeniedError,
     ContextWindowError,
     RateLimitedError,
     UpstreamAuthError,
@@ -59,7 +60,7 @@ RETRY = "type.googleapis.com/google.rpc.RetryInfo"
             None,
         ),
         (401, body("Who?", "UNAUTHENTICATED"), UpstreamAuthError, None),
-        (403, body("No.", "PERMISSION_DENIED"), UpstreamAuthError, None),
+        (403, body("No.", "PERMISSION_DENIED"), AccessDeniedError, None),
         (
             404,
             body("models/x is not found", "NOT_FOUND"),

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from router.errors import (
+    AccessDeniedError,
     AccountUnpaidError,
     QuotaExhaustedError,
     RateLimitedError,
@@ -226,7 +227,7 @@ def test_an_error_after_content_passes_in_the_providers_own_frame() -> None:
         (429, RateLimitedError, None),
         (401, UpstreamAuthError, None),
         (402, AccountUnpaidError, None),
-        (403, UpstreamAuthError, None),
+        (403, AccessDeniedError, None),
         (500, UpstreamUnavailableError, None),
         (502, UpstreamUnavailableError, None),
         (302, UpstreamUnavailableError, None),
