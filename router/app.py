@@ -136,10 +136,13 @@ class RouterApp:
             ConfigError: if it cannot be used; nothing is changed then.
 
         """
-        is_moved = await self.registry.reconfigure(config)
-        self.authenticate.follow(config.api_keys)
-        self.admit.follow(config.admission)
-        self.world.gates.queue = config.admission.deployment_queue
+
+        def at_swap() -> None:
+            self.authenticate.follow(config.api_keys)
+            self.admit.follow(config.admission)
+            self.world.gates.queue = config.admission.deployment_queue
+
+        is_moved = await self.registry.reconfigure(config, at_swap)
         if is_moved:
             await self.registry.move()
 

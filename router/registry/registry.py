@@ -130,9 +130,12 @@ class Registry:
         if not self._is_closed and self._task is None:  # closed while the source was asked
             self._task = asyncio.create_task(self._keep_fresh(), name="model-list-refresh")
 
-    async def reconfigure(self, config: RouterConfig) -> bool:
+    async def reconfigure(
+        self, config: RouterConfig, at_swap: Callable[[], None] = lambda: None
+    ) -> bool:
         """Serve the list by another configuration, as a new generation, from one call to the next.
 
+        `at_swap` is called in between, for what else is to change at the same moment.
         Returns whether the configuration names another source. Then `move` to it: the list that is served
         stays until that one gives a good one.
 
@@ -150,10 +153,15 @@ class Registry:
             elif again and not again[0].models:
                 shown = self._origin.shown if self._origin else "bundled list"
                 raise ConfigError("providers", repr(shown), "settings by which a row can be served")
-            self._follow(config)
+
+            def swap() -> None:
+                self._follow(config)
+                at_swap()
+
             if again:
-                await self._serve_again(*again)
+                await self._serve_again(*again, swap)
             else:
+                swap()
                 self.snapshot = replace(self.snapshot, policy=config.policy)
                 self._doubt()
             self._origin, self._is_foreign = origin, is_moved or self._is_foreign
@@ -171,7 +179,9 @@ class Registry:
             return None
         return await asyncio.to_thread(read, saved.body, config.providers), saved
 
-    async def _serve_again(self, reading: Reading, saved: Saved | None) -> None:
+    async def _serve_again(
+        self, reading: Reading, saved: Saved | None, at_swap: Callable[[], None]
+    ) -> None:
         past = replace(self._past, fingerprint="")  # of no list: the generation grows
         digest = self._good.digest if self._good else ""
         validators = saved.validators if saved else NO_VALIDATORS
@@ -179,7 +189,7 @@ class Registry:
         new = await asyncio.to_thread(make, reading, digest, past, when, validators)
         if self._served_from and saved:
             await self._keep(self._served_from, Saved.of(new, saved.body))
-        await self._replace(new, reading)
+        await self._replace(new, reading, at_swap)
 
     async def move(self) -> None:
         """Turn to the source of the configuration, after one that was another."""
@@ -349,7 +359,10 @@ class Registry:
         else:
             self._unsaved = None
 
-    async def _replace(self, good: GoodList, reading: Reading) -> None:
+    async def _replace(
+        self, good: GoodList, reading: Reading, at_swap: Callable[[], None] = lambda: None
+    ) -> None:
+        at_swap()
         before, good = self.snapshot, governed(good, self._policy)
         self._good, self._past = good, good.past
         self.snapshot = good.snapshot
