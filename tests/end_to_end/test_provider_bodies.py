@@ -220,20 +220,22 @@ async def test_a_strict_typed_call_that_names_thousands_of_parameters_is_refused
 async def test_a_body_whose_members_are_too_many_to_look_at_is_refused_by_every_way_in(
     tmp_path: Path,
 ) -> None:
-    """Escapes make the gateway look at each member: any of them may be a second `model`."""
+    """Escaped letters make the gateway look at each member: any of them may be a second `model`."""
     many: dict[str, Any] = {f"é{i}": i for i in range(1100)}
+    spelt = json.dumps(request(**many)).replace("\\u00e9", "\\u006d").encode()
     half = json.dumps(many)[:-1] + ', "half": "\\ud83d"}'
     async with (
         running(tmp_path, reply({"choices": []}), model="other") as (started, provider),
         stubs(started.grpc) as client,
     ):
-        status, _, body = await started.post(request(**many))
+        status, _, body = await started.post(spelt)
+        plain = await started.post(request(**many) | {"model": "m"})
         failed = await failure_of(client.chat.CreateChatCompletion(unary(extra_json=half)))
 
     assert (status, failed.code) == (400, grpc.StatusCode.INVALID_ARGUMENT)
     assert "1000 members" in error_of(body)["message"]
     assert failed.info.reason == "INVALID_REQUEST"
-    assert provider.requests == []
+    assert (plain[0], len(provider.requests)) == (200, 1)
 
 
 async def test_an_answer_with_too_many_members_to_look_at_passes_or_is_called_unreadable(

@@ -132,3 +132,29 @@ def test_an_edit_changes_one_value_of_any_request(rest: dict[str, object], model
         "model": model,
         "stream_options": {"include_usage": True},
     }
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"model": "m", "messages": [{"role": "user", "content": "\\u00e9 \\"model\\""}]}',
+        '{ "messages" : [] ,\n"model"\t:  "m" , "x": 1}',
+        '{"messages": [{"role": "model"}], "model": "m"}',
+        '{"messages": [], "tools": [{"model": "inner"}], "model": "m"}',
+        '{"mod\\u0065l": "m", "messages": [{"model": "inner"}]}',
+        '{"messages": [], "model": "m", "stream_options": {"x": 1}}',
+        '{"messages": [], "model": "\\u006d"}',
+    ],
+)
+@pytest.mark.parametrize("stream", [False, True])
+def test_only_the_model_is_edited_wherever_and_however_it_stands(
+    body: str, *, stream: bool
+) -> None:
+    request = ChatRequest.parse(body.encode(), created=0)
+
+    edited = json.loads(request.edited(model='new "one"', ask_usage=stream))
+
+    expected = {**json.loads(body), "model": 'new "one"'}
+    if stream:
+        expected["stream_options"] = {**expected.get("stream_options", {}), "include_usage": True}
+    assert edited == expected
