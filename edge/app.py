@@ -30,7 +30,7 @@ from edge.handlers import (
 )
 from edge.inflight import InFlight
 from edge.listening import open_sockets
-from edge.metrics import EdgeMetrics
+from edge.metrics import EdgeMetrics, Show
 from edge.readiness import Check, ask_router
 from edge.server import EdgeServer
 from trunkline.v1.forward_service_pb2_grpc import ForwardServiceStub
@@ -72,15 +72,20 @@ class EdgeApp:
     """An edge: HTTP on one port, one channel to the routers.
 
     Lives as long as the process: `start` once, `drain` to stop in good order, `close` at the end (also
-    after a failed `start`). The channel and the registry stay the caller's; close the channel last.
+    after a failed `start`). The channel and the registry stay the caller's; close the channel last. `show`
+    gives what scrapers read; by default the registry.
     """
 
     def __init__(
-        self, config: EdgeConfig, channel: grpc.aio.Channel, registry: CollectorRegistry
+        self,
+        config: EdgeConfig,
+        channel: grpc.aio.Channel,
+        registry: CollectorRegistry,
+        show: Show | None = None,
     ) -> None:
         self._config = config
         self._in_flight = InFlight()
-        metrics = EdgeMetrics(registry)
+        metrics = EdgeMetrics(registry, show)
         self._admission = Admission(config.limits, descriptor_limit(), metrics)
         self._context = EdgeContext(
             config=config,
@@ -107,7 +112,9 @@ class EdgeApp:
         """
         if self._config.is_beyond_loopback:
             await self._require_keys()
-        sockets = await open_sockets(self._config.http_host, self._config.http_port)
+        sockets = await open_sockets(
+            self._config.http_host, self._config.http_port, reuse_port=self._config.reuse_port
+        )
         self._server.add_sockets(sockets)
         return int(sockets[0].getsockname()[1])
 

@@ -50,7 +50,7 @@ class EdgeConfig:
     `cors_origins` are exact origins, or `*` for any. `router_wait` is how long a start beyond loopback
     waits for a router that can say whether it checks keys. A router is asked for a sign of life after
     `keepalive_time` without any (gRPC asks once a second at most), and counts as lost when it gives none
-    within `keepalive_timeout`.
+    within `keepalive_timeout`. With `reuse_port` other workers listen on the same port.
     """
 
     http_host: str = "127.0.0.1"
@@ -64,6 +64,7 @@ class EdgeConfig:
     limits: EdgeLimits = EdgeLimits()
     keepalive_time: float = 10.0
     keepalive_timeout: float = 5.0
+    reuse_port: bool = False
 
     @property
     def is_beyond_loopback(self) -> bool:

@@ -1,6 +1,11 @@
 """What an edge counts. Tokens, cost and failures by reason are the router's to count."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from collections.abc import Awaitable, Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+Show = Callable[[], Awaitable[bytes]]
+"""Gives what scrapers read, in Prometheus' text format."""
 
 CLIENT_GONE = 499
 """Counted for a request whose client left before its answer began; nginx's number, never sent."""
@@ -9,11 +14,24 @@ CLIENT_GONE = 499
 _SECONDS = (0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 
 
-class EdgeMetrics:
-    """The edge's series in one registry. Lives as long as the edge."""
+def show_of(registry: CollectorRegistry) -> Show:
+    """What a process that is alone shows: its own registry."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    async def show() -> bytes:
+        return generate_latest(registry)
+
+    return show
+
+
+class EdgeMetrics:
+    """The edge's series in one registry. Lives as long as the edge.
+
+    `show` is what scrapers get, which may be more than the registry holds: other workers count too.
+    """
+
+    def __init__(self, registry: CollectorRegistry, show: Show | None = None) -> None:
         self.registry = registry
+        self.show = show or show_of(registry)
         self._under_way = 0
         # Finding a series by its labels costs more than counting in it.
         self._series: dict[tuple[str, int], tuple[Counter, Histogram]] = {}

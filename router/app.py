@@ -20,11 +20,11 @@ from router.pipeline import Account, Admit, Authenticate, fold
 from router.pipeline.models import get_model, list_models, refuse, watch_models
 from router.pipeline.operation import by_operation
 from router.providers import demo
-from router.registry import Registry
+from router.registry import Part, registry_of
 from router.routing.health import HealthBook, Standing
 from router.routing.snapshot import Snapshot
 from router.rpc.door import Door
-from router.rpc.server import RpcServer, State
+from router.rpc.server import Port, RpcServer, State
 from router.transport.by_scheme import SchemeTransport
 from router.transport.http import AiohttpTransport
 from router.transport.signing import Signers
@@ -40,15 +40,20 @@ it stand in buffers. Only a peer that says nothing at all makes a stop take so l
 class RouterApp:
     """A router. `start` it once, `drain` it when it is to stop, `close` it in the end.
 
-    It serves its port, and the same through the servers that are given `beside` it.
+    It serves its port, and the same through the servers that are given `beside` it. `part` is what it does
+    for the model list, where others on this machine serve the same one.
     """
 
     def __init__(
-        self, config: RouterConfig, metrics: CollectorRegistry, *beside: grpc.aio.Server
+        self,
+        config: RouterConfig,
+        metrics: CollectorRegistry,
+        *beside: grpc.aio.Server,
+        part: Part = Part.ALONE,
     ) -> None:
         self._config = config
         self._http = AiohttpTransport()
-        self.registry = Registry(config, self._http)
+        self.registry = registry_of(part, config, self._http)
         self.authenticate = Authenticate(config.api_keys)
         self.book = HealthBook(random.random)
         self.world = self._world(metrics)
@@ -61,7 +66,7 @@ class RouterApp:
             self._door,
             self.authenticate,
             State(self.status, self._standing),
-            max_message_bytes=config.max_body_bytes + MESSAGE_MARGIN_BYTES,
+            port=Port(config.max_body_bytes + MESSAGE_MARGIN_BYTES, is_shared=config.reuse_port),
             beside=beside,
         )
 
@@ -158,17 +163,25 @@ class RouterApp:
             OSError: if the port cannot be had.
 
         """
-        host, port = self._config.grpc_host.strip("[]"), self._config.grpc_port
-        address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        try:
-            port = self._rpc.server.add_insecure_port(address)
-        except RuntimeError as exc:
-            raise OSError(errno.EADDRINUSE, "in use, or no address of this machine") from exc
+        if self._config.reuse_port:
+            # A bound port gets its share of the connections at once: not before they can be answered.
+            await self.registry.start()
+            port = self._bind()
+        else:
+            port = self._bind()
+            await self.registry.start()
         await self._rpc.serve(is_serving=False)
-        await self.registry.start()
         self._announcing = asyncio.create_task(self._announce(), name="announce-health")
         await self._rpc.start()
         return port
+
+    def _bind(self) -> int:
+        host, port = self._config.grpc_host.strip("[]"), self._config.grpc_port
+        address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        try:
+            return self._rpc.server.add_insecure_port(address)
+        except RuntimeError as exc:
+            raise OSError(errno.EADDRINUSE, "in use, or no address of this machine") from exc
 
     async def _announce(self) -> None:
         """Tell health watchers once a list is served, and forget what no list names any more."""

@@ -136,7 +136,7 @@ class ProvidersConfig:
 
 @dataclass(frozen=True, slots=True)
 class RouterConfig:
-    """The whole of it."""
+    """The whole of it. With `reuse_port` other workers listen on the same port."""
 
     state_dir: Path
     grpc_host: str = "127.0.0.1"
@@ -148,3 +148,4 @@ class RouterConfig:
     admission: AdmissionConfig = field(default_factory=AdmissionConfig)
     max_body_bytes: int = DEFAULT_MAX_BODY_BYTES
     drain_seconds: float = 30.0
+    reuse_port: bool = False

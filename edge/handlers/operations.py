@@ -1,7 +1,7 @@
 """For those who run the edge: is it alive, is it ready, what does it count."""
 
 import msgspec
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from edge.handlers.base import BaseHandler
 from edge.headers import call_metadata
@@ -73,14 +73,15 @@ def _standing(sentences: dict[str, bool]) -> list[str]:
 
 
 class MetricsHandler(_OperationsHandler):
-    """GET /metrics: the registry in Prometheus' text format. Beyond loopback it takes a key."""
+    """GET /metrics: what was counted, in Prometheus' text format. Beyond loopback it takes a key."""
 
     async def answer(self) -> None:
         if self.context.config.is_beyond_loopback:
             await self._require_key()
+        shown = await self.context.metrics.show()
         self.begin(200, _NO_STORE)
         self.set_header("content-type", CONTENT_TYPE_LATEST)
-        await self.end(generate_latest(self.context.metrics.registry))
+        await self.end(shown)
 
     async def _require_key(self) -> None:
         """Lets the router judge the credential by its cheapest call. Raises AioRpcError."""

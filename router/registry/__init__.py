@@ -14,22 +14,26 @@ Direction of flow::
                                                      └── refused: the good list stays, degraded() says why
 
 `scan`, `rows`, `fields`, `guard`, `good`, `location`, `status` and `report` are pure. `source`, `files`
-and `store` do the input and output, `registry` keeps a list fresh for a running router, `once` loads it a
-single time for the command line. Which deployment answers a request is not decided here: see `routing`.
+and `store` do the input and output, `registry` keeps a list fresh for a running router, `sharing` one list
+for several workers, `once` loads it a single time for the command line. Which deployment answers a request is
+not decided here: see `routing`.
 """
 
 from router.registry.once import LoadReport, Outcome, accept, load_once
 from router.registry.registry import Registry, Surroundings
 from router.registry.report import render
+from router.registry.sharing import Part, registry_of
 from router.registry.store import StoreError
 
 __all__ = [
     "LoadReport",
     "Outcome",
+    "Part",
     "Registry",
     "StoreError",
     "Surroundings",
     "accept",
     "load_once",
+    "registry_of",
     "render",
 ]

@@ -26,6 +26,7 @@ MAX_FILE: Final = MAX_BYTES * 4
 """The list, and an age for each of its models."""
 
 MAX_MARK: Final = 128
+MAX_TOLD: Final = 64 * 1024
 
 
 class StoreError(Exception):
@@ -46,6 +47,15 @@ class Saved:
         return cls(body, good.past, good.validators, good.confirmed_at)
 
 
+class Told(msgspec.Struct, frozen=True):
+    """How the last attempt to refresh ended: why the latest list is not served (empty: it is), and the
+    Unix time in seconds at which the source last gave the one that is.
+    """
+
+    failure: str = ""
+    confirmed_at: float = 0.0
+
+
 class _Header(msgspec.Struct, frozen=True):
     source: str
     generation: int
@@ -57,6 +67,7 @@ class _Header(msgspec.Struct, frozen=True):
 
 
 _HEADER: Final = msgspec.json.Decoder(_Header)
+_TOLD: Final = msgspec.json.Decoder(Told)
 
 
 class Store:
@@ -67,6 +78,7 @@ class Store:
         self._source = digest_of(location.identity.encode())
         self.path = state_dir / f"model-list-{self._source[:32]}"
         self._mark = self.path.with_suffix(".accepted")
+        self._told = self.path.with_suffix(".state")
 
     def load(self) -> Saved | None:
         """Return what was saved last; None, with a warning, if it cannot be used."""
@@ -120,6 +132,28 @@ class Store:
         checksum.update(saved.body)
         first = _MAGIC + checksum.hexdigest().encode() + b"\n"
         self._write(self.path, first, header, b"\n", saved.body)
+
+    def state(self) -> tuple[int, ...] | None:
+        """Return what tells the list that lies there from any later one; None if there is none."""
+        try:
+            found = self.path.stat()
+        except OSError:
+            return None
+        return (found.st_mtime_ns, found.st_size, found.st_ino)
+
+    def tell(self, told: Told) -> None:
+        """Let other processes know how the last attempt ended; they go by the list alone if it cannot be."""
+        try:
+            files.write_atomically(self._told, (msgspec.json.encode(told),))
+        except OSError as exc:
+            _log.warning("refresh_not_told", path=str(self._told), reason=files.words(exc))
+
+    def told(self) -> Told:
+        """Return how the last attempt of the process that tells of it ended."""
+        try:
+            return _TOLD.decode(files.read_regular(self._told, MAX_TOLD))
+        except (OSError, msgspec.MsgspecError):
+            return Told()
 
     def accepted(self) -> str | None:
         """Return the digest of the model ids that an operator accepted, if any."""

@@ -55,6 +55,14 @@ class State:
     standing: StandingOf
 
 
+@dataclass(frozen=True, slots=True)
+class Port:
+    """How a server's port is served; with `is_shared` other workers listen on it too."""
+
+    max_message_bytes: int
+    is_shared: bool = False
+
+
 class RpcServer:
     """A gRPC server of all services. `health` is to be told what is served.
 
@@ -67,16 +75,16 @@ class RpcServer:
         authenticate: Authenticate,
         state: State,
         *,
-        max_message_bytes: int,
+        port: Port,
         beside: Sequence[grpc.aio.Server] = (),
     ) -> None:
         self.server = grpc.aio.server(
             options=(
-                ("grpc.max_receive_message_length", max_message_bytes),
-                ("grpc.max_send_message_length", max_message_bytes),
+                ("grpc.max_receive_message_length", port.max_message_bytes),
+                ("grpc.max_send_message_length", port.max_message_bytes),
                 ("grpc.max_metadata_size", MAX_METADATA_BYTES),
                 # A port in use must be an error and not a second listener that steals calls.
-                ("grpc.so_reuseport", 0),
+                ("grpc.so_reuseport", int(port.is_shared)),
                 # Edges ask whether we are still there while a call is silent; gRPC's default of one question
                 # in five minutes would end their connection, and a long completion with it.
                 ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
