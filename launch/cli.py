@@ -12,11 +12,28 @@ from edge.config import EdgeConfig
 from launch import config as configuration
 from launch import explain, logs, serve
 from launch.config import Config
+from launch.lines import STANDARD_ERROR
 from router.errors import ConfigError
 from router.registry import LoadReport, Outcome, StoreError, accept, load_once, render
 from router.transport.http import AiohttpTransport
 
 EXIT_PROBLEM: Final = 1
+
+_WORKERS: Final = click.option(
+    "--workers", metavar="N", help="Serve with N processes, as TRUNKLINE_WORKERS=N does."
+)
+
+
+def _run(command: str, workers: str | None) -> NoReturn:
+    if workers is not None:
+        os.environ["TRUNKLINE_WORKERS"] = workers
+    config = _loaded()
+    if config.workers > 1:
+        # In place of this process, which has loaded a gateway that its workers load for themselves.
+        STANDARD_ERROR.close()
+        supervisor = (sys.executable, "-P", "-m", "launch.workers", command)
+        os.execv(sys.executable, supervisor)  # noqa: S606 (no shell is wanted)
+    raise SystemExit(serve.run(serve.TOPOLOGIES[command](config)))
 
 
 def _loaded() -> Config:
@@ -43,22 +60,25 @@ def main() -> None:
     """
 
 
-@main.command("serve")
-def serve_command() -> None:
-    """Run both tiers in one process."""
-    raise SystemExit(serve.run(serve.serve(_loaded())))
+@main.command("serve", short_help="Run both tiers.")
+@_WORKERS
+def serve_command(workers: str | None) -> None:
+    """Run both tiers in one process, or in each of several."""
+    _run("serve", workers)
 
 
 @main.command("router")
-def router_command() -> None:
+@_WORKERS
+def router_command(workers: str | None) -> None:
     """Run the gRPC router alone."""
-    raise SystemExit(serve.run(serve.router(_loaded())))
+    _run("router", workers)
 
 
 @main.command("edge", short_help="Run the HTTP edge alone.")
-def edge_command() -> None:
+@_WORKERS
+def edge_command(workers: str | None) -> None:
     """Run the HTTP edge alone, in front of the routers of TRUNKLINE_ROUTER."""
-    raise SystemExit(serve.run(serve.edge(_loaded())))
+    _run("edge", workers)
 
 
 @main.command("models", short_help="Show the model list as it would be loaded.")

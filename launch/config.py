@@ -55,6 +55,7 @@ class LogConfig:
 @dataclass(frozen=True, slots=True)
 class Config:
     """All that a command may need. `metrics_port` is for a router that runs alone; None: no such port.
+    `workers` are the processes that serve the same ports.
 
     `file` tells the state of the configuration file that was read from any later one.
     """
@@ -63,6 +64,7 @@ class Config:
     edge: EdgeConfig
     log: LogConfig
     metrics_port: int | None = None
+    workers: int = 1
     unknown_variables: tuple[str, ...] = ()
     file: "FileState" = None
 
@@ -240,6 +242,7 @@ def _assemble(
         return {name: values["limits", name] for name in names if ("limits", name) in values}
 
     timeouts = Timeouts(**{path[1]: v for path, v in values.items() if path[0] == "timeouts"})
+    workers = values.get(("workers",), 1)
     state_dir = values.get(("state_dir",)) or Path(platformdirs.user_state_dir("trunkline"))
     return Config(
         router=RouterConfig(
@@ -257,15 +260,18 @@ def _assemble(
                 **given("retries", "retry_backoff", "balancing", "fallbacks"),
             ),
             admission=AdmissionConfig(**limits_of(AdmissionConfig)),
+            reuse_port=workers > 1,
             **given("grpc_host", "grpc_port", "api_keys", "max_body_bytes", "drain_seconds"),
         ),
         edge=EdgeConfig(
             total_timeout=timeouts.total,
             limits=EdgeLimits(**limits_of(EdgeLimits)),
+            reuse_port=workers > 1,
             **given("http_host", "http_port", "max_body_bytes", "drain_seconds", "cors_origins"),
             **({"router_target": values[("router",)]} if ("router",) in values else {}),
         ),
         log=LogConfig(**given(level="log_level", format="log_format")),
+        workers=workers,
         unknown_variables=unknown,
         **given("metrics_port"),
     )

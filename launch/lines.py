@@ -5,10 +5,12 @@ has logged leaves it when it ends by itself; one that is killed may take its las
 """
 
 import atexit
+import select
 import sys
 import threading
 import time
 from collections import deque
+from collections.abc import Iterable, Iterator
 from typing import Final, TextIO
 
 GATHER_SECONDS: Final = 0.02
@@ -75,11 +77,27 @@ class LineWriter:
         if dropped:
             lines.append(f"trunkline: {dropped} log lines were dropped, nobody read them\n")
         try:
-            self._stream.write("".join(lines))
-            self._stream.flush()
+            for text in together(lines):
+                self._stream.write(text)
+                self._stream.flush()
         except (OSError, ValueError):
             # Nobody reads it any more; there is nowhere to say so.
             return
+
+
+def together(lines: Iterable[str]) -> Iterator[str]:
+    """Yield whole lines, as many at once as a pipe takes in one piece: other workers write to it too."""
+    batch: list[str] = []
+    size = 0
+    for line in lines:
+        own = len(line) if line.isascii() else len(line.encode(errors="replace"))
+        if batch and size + own > select.PIPE_BUF:
+            yield "".join(batch)
+            batch, size = [], 0
+        batch.append(line)
+        size += own
+    if batch:
+        yield "".join(batch)
 
 
 STANDARD_ERROR: Final = LineWriter(sys.stderr)

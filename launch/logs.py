@@ -47,6 +47,14 @@ _ENCODER: Final = msgspec.json.Encoder(enc_hook=str)
 """Of what JSON has no form for, the text."""
 
 
+def _stamp(worker: int) -> Any:
+    def stamp(_logger: object, _method: str, event: Any) -> Any:
+        event["worker"] = worker
+        return event
+
+    return stamp
+
+
 class _Masking:
     """Takes every secret that it knows out of what is logged. One for the process."""
 
@@ -89,15 +97,16 @@ def secrets_of(config: Config) -> set[Secret]:
     return keys | {Secret(key.reveal().rpartition(" ")[2]) for key in keys}
 
 
-def set_up(config: LogConfig, secrets: Iterable[Secret] = ()) -> None:
+def set_up(config: LogConfig, secrets: Iterable[Secret] = (), *, worker: int | None = None) -> None:
     """Send everything that this process logs through one chain; also what libraries log.
 
-    `secrets` are masked wherever they stand.
+    `secrets` are masked wherever they stand. Each line of a worker says which one wrote it.
     """
     chosen = config.format or ("console" if sys.stderr.isatty() else "json")
     shared: list[Any] = [
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        *([] if worker is None else [_stamp(worker)]),
     ]
     # Local variables stay out of tracebacks: they hold what callers say, and credentials.
     plain = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)

@@ -8,11 +8,12 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 from tornado.httpserver import HTTPServer
 from tornado.web import Application, RequestHandler
 
 from edge.listening import open_sockets
+from edge.metrics import Show
 from router.errors import UnauthenticatedError
 from router.values import Secret
 from trunkline.v1.status_pb2 import RouterStatus
@@ -20,11 +21,15 @@ from trunkline.v1.status_pb2 import RouterStatus
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """What is shown. `check` accepts a credential or raises; None where none is needed."""
+    """What is shown. `check` accepts a credential or raises; None where none is needed.
+
+    With `reuse_port` other workers listen on the same port.
+    """
 
     status: Callable[[], RouterStatus]
-    metrics: CollectorRegistry
+    show: Show
     check: Callable[[Secret | None], None] | None
+    reuse_port: bool = False
 
 
 class _Handler(RequestHandler):
@@ -56,7 +61,7 @@ class _Ready(_Handler):
 
 
 class _Metrics(_Handler):
-    def get(self) -> None:
+    async def get(self) -> None:
         given = self.request.headers.get("authorization")
         try:
             if self.observed.check:
@@ -66,7 +71,7 @@ class _Metrics(_Handler):
             self.send_json(401, {"error": {"message": exc.message, **fields}})
             return
         self.set_header("content-type", CONTENT_TYPE_LATEST)
-        _ = self.finish(generate_latest(self.observed.metrics))
+        _ = self.finish(await self.observed.show())
 
 
 class _NotFound(_Handler):
@@ -91,6 +96,6 @@ async def listen(host: str, port: int, observed: Observed) -> tuple[HTTPServer, 
         log_function=lambda _: None,
     )
     server = HTTPServer(application)
-    sockets = await open_sockets(host, port)
+    sockets = await open_sockets(host, port, reuse_port=observed.reuse_port)
     server.add_sockets(sockets)
     return server, int(sockets[0].getsockname()[1])

@@ -82,7 +82,7 @@ class Reloader:
 
 _FIXED_ROUTER: Final = ("state_dir", "grpc_host", "grpc_port", "max_body_bytes")
 _FIXED_EDGE: Final = ("http_host", "http_port", "router_target", "max_body_bytes")
-_FIXED: Final = ("log", "metrics_port")
+_FIXED: Final = ("log", "metrics_port", "workers")
 
 
 def _as_far_as_possible(now: Config, wanted: Config) -> tuple[Config, list[str]]:

@@ -28,14 +28,17 @@ from prometheus_client import (
 
 from edge.app import EdgeApp, EdgeRefusedError
 from edge.channel import open_channel
-from launch import descriptors
+from edge.metrics import Show
+from launch import descriptors, ports
 from launch.config import Config, is_loopback, require_keys
 from launch.inprocess import FORWARDED, InProcessServer
 from launch.observe import Observed, listen
 from launch.reload import ignore_hangups, reloading
+from launch.seat import ALONE, Seat
 from router.app import RouterApp
 from router.config import MESSAGE_MARGIN_BYTES
 from router.errors import ConfigError
+from router.registry import Part
 
 _LOG = structlog.get_logger("trunkline.launch")
 
@@ -109,16 +112,18 @@ async def _until_signal(topology: Running) -> int:
 
 @asynccontextmanager
 async def router_running(
-    config: Config, metrics: CollectorRegistry, *beside: grpc.aio.Server
+    config: Config,
+    metrics: CollectorRegistry,
+    *beside: grpc.aio.Server,
+    part: Part = Part.ALONE,
 ) -> AsyncIterator[tuple[RouterApp, int]]:
     """Give a started router, which serves through `beside` too, and its port; close it in the end."""
-    app = RouterApp(config.router, metrics, *beside)
+    app = RouterApp(config.router, metrics, *beside, part=part)
     try:
         try:
             port = await app.start()
         except OSError as exc:
-            host = config.router.grpc_host
-            raise _cannot_listen("GRPC", host, config.router.grpc_port, exc) from exc
+            raise ports.cannot_listen(ports.GRPC, config, exc) from exc
         yield app, port
     finally:
         await app.close()
@@ -126,7 +131,10 @@ async def router_running(
 
 @asynccontextmanager
 async def edge_running(
-    config: Config, router: str | grpc.aio.Channel, metrics: CollectorRegistry
+    config: Config,
+    router: str | grpc.aio.Channel,
+    metrics: CollectorRegistry,
+    show: Show | None = None,
 ) -> AsyncIterator[tuple[EdgeApp, int]]:
     """Give a started edge of `router`, a gRPC target or a channel, and its port; close both in the end."""
     async with AsyncExitStack() as stack:
@@ -136,19 +144,17 @@ async def edge_running(
             else router
         )
         stack.push_async_callback(channel.close)
-        app = EdgeApp(config.edge, channel, metrics)
+        app = EdgeApp(config.edge, channel, metrics, show)
         stack.push_async_callback(app.close)
         try:
             port = await app.start()
         except OSError as exc:
-            raise _cannot_listen("HTTP", config.edge.http_host, config.edge.http_port, exc) from exc
+            raise ports.cannot_listen(ports.HTTP, config, exc) from exc
         yield app, port
 
 
 @asynccontextmanager
-async def observed(
-    config: Config, app: RouterApp, metrics: CollectorRegistry
-) -> AsyncIterator[int | None]:
+async def observed(config: Config, app: RouterApp, show: Show) -> AsyncIterator[int | None]:
     """Serve a lone router's metrics and readiness over HTTP, where a port for them is configured."""
     if config.metrics_port is None:
         yield None
@@ -156,21 +162,15 @@ async def observed(
     host = config.router.grpc_host
     check = None if is_loopback(host) else app.authenticate.check
     try:
-        shown = Observed(app.status, metrics, check)
+        shown = Observed(app.status, show, check, config.router.reuse_port)
         server, port = await listen(host, config.metrics_port, shown)
     except OSError as exc:
-        raise _cannot_listen("METRICS", host, config.metrics_port, exc) from exc
+        raise ports.cannot_listen(ports.METRICS, config, exc) from exc
     try:
         yield port
     finally:
         server.stop()
         await server.close_all_connections()
-
-
-def _cannot_listen(tier: str, host: str, port: int, exc: OSError) -> ConfigError:
-    name = f"TRUNKLINE_{tier}_PORT"
-    reason = exc.strerror or str(exc)
-    return ConfigError(name, f"{host}:{port}", f"an address that is free to listen on ({reason})")
 
 
 def require_keys_of(config: Config) -> None:
@@ -193,16 +193,17 @@ def local_server(config: Config) -> InProcessServer:
     return InProcessServer(max_message_bytes=limit, handed_over=FORWARDED)
 
 
-def serve(config: Config) -> Running:
+def serve(config: Config, seat: Seat = ALONE) -> Running:
     """Both tiers in one process, on one event loop; the edge calls the router without a socket."""
 
     async def topology(stop: asyncio.Event) -> None:
         require_keys_of(config)
         metrics = new_metrics()
         local = local_server(config)
-        async with router_running(config, metrics, local) as (router, grpc_port):
-            channel = local.open_channel()
-            async with edge_running(config, channel, metrics) as (edge, http_port):
+        running = router_running(config, metrics, local, part=seat.part)
+        async with running as (router, grpc_port):
+            channel, show = local.open_channel(), seat.show(metrics)
+            async with edge_running(config, channel, metrics, show) as (edge, http_port):
 
                 async def apply(changed: Config) -> None:
                     require_keys_of(changed)
@@ -210,8 +211,9 @@ def serve(config: Config) -> Running:
                     edge.reconfigure(changed.edge)
 
                 model = first_callable(router)
+                text = banner(config, http_port=http_port, grpc_port=grpc_port, model=model)
                 async with reloading(config, apply) as reloader:
-                    announce(config, http_port=http_port, grpc_port=grpc_port, model=model)
+                    announce(config, seat, text)
                     await stop.wait()
                 seconds = reloader.config.router.drain_seconds
                 _LOG.info("drain_started", seconds=seconds)
@@ -225,15 +227,15 @@ def serve(config: Config) -> Running:
     return topology
 
 
-def router(config: Config) -> Running:
+def router(config: Config, seat: Seat = ALONE) -> Running:
     """The router tier alone."""
 
     async def topology(stop: asyncio.Event) -> None:
         require_keys(config.router, ("TRUNKLINE_GRPC_HOST", config.router.grpc_host))
         metrics = new_metrics()
         async with (
-            router_running(config, metrics) as (app, port),
-            observed(config, app, metrics) as metrics_port,
+            router_running(config, metrics, part=seat.part) as (app, port),
+            observed(config, app, seat.show(metrics)) as metrics_port,
         ):
 
             async def apply(changed: Config) -> None:
@@ -241,7 +243,7 @@ def router(config: Config) -> Running:
                 await app.reconfigure(changed.router)
 
             async with reloading(config, apply) as reloader:
-                announce(config, grpc_port=port, metrics_port=metrics_port)
+                announce(config, seat, banner(config, grpc_port=port, metrics_port=metrics_port))
                 await stop.wait()
             seconds = reloader.config.router.drain_seconds
             _LOG.info("drain_started", seconds=seconds)
@@ -251,18 +253,19 @@ def router(config: Config) -> Running:
     return topology
 
 
-def edge(config: Config) -> Running:
+def edge(config: Config, seat: Seat = ALONE) -> Running:
     """The edge tier alone."""
 
     async def topology(stop: asyncio.Event) -> None:
         metrics = new_metrics()
-        async with edge_running(config, config.edge.router_target, metrics) as (app, port):
+        target, show = config.edge.router_target, seat.show(metrics)
+        async with edge_running(config, target, metrics, show) as (app, port):
 
             async def apply(changed: Config) -> None:
                 app.reconfigure(changed.edge)
 
             async with reloading(config, apply) as reloader:
-                announce(config, http_port=port)
+                announce(config, seat, banner(config, http_port=port))
                 await stop.wait()
             _LOG.info("drain_started", seconds=reloader.config.edge.drain_seconds)
             await app.drain()
@@ -271,23 +274,32 @@ def edge(config: Config) -> Running:
     return topology
 
 
+TOPOLOGIES: Final = {"serve": serve, "router": router, "edge": edge}
+"""By the command that runs them."""
+
+
 def local_address(host: str, port: int) -> str:
     """Return the address at which this machine reaches a listener on `host`."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1", "[::]": "::1"}.get(host, host)  # noqa: S104 (compared, not bound)
     return f"[{host.strip('[]')}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def announce(
+def announce(config: Config, seat: Seat, text: str) -> None:
+    """Tell users what they are to read, and of what is ignored."""
+    for name in config.unknown_variables:
+        _LOG.warning("unknown_variable_ignored", variable=name)
+    seat.announce(text)
+
+
+def banner(
     config: Config,
     *,
     http_port: int | None = None,
     grpc_port: int | None = None,
     metrics_port: int | None = None,
     model: str = "<model>",
-) -> None:
-    """Print where the tiers listen and, where HTTP is served, a line to try `model` with."""
-    for name in config.unknown_variables:
-        _LOG.warning("unknown_variable_ignored", variable=name)
+) -> str:
+    """Return where the tiers listen and, where HTTP is served, a line to try `model` with."""
     lines = []
     if http_port is not None:
         lines.append(f"Trunkline HTTP  http://{local_address(config.edge.http_host, http_port)}")
@@ -298,8 +310,7 @@ def announce(
         lines.append(f"Trunkline gRPC  {local_address(config.router.grpc_host, grpc_port)}")
     if http_port is not None:
         lines += ["", "Try it:", "", _curl(config, http_port, model), ""]
-    sys.stdout.write("\n".join(lines) + "\n")
-    sys.stdout.flush()
+    return "\n".join(lines) + "\n"
 
 
 def first_callable(app: RouterApp) -> str:

@@ -257,6 +257,7 @@ PARSERS: Final[Mapping[Path_, Callable[[Setting], Any]]] = MappingProxyType({
     ("grpc_port",): _PORT,
     ("metrics_port",): _PORT,
     ("router",): _router_target,
+    ("workers",): _whole(1, 1024),
     ("state_dir",): lambda setting: Path(_text(setting)).expanduser(),
     ("api_keys",): _secrets,
     ("upstream_base_url",): base_url,

@@ -33,6 +33,7 @@ def test_nothing_configured_gives_the_documented_defaults() -> None:
     assert config.router.drain_seconds == config.edge.drain_seconds == 30
     assert config.edge.limits == EdgeLimits(4096, 16384, 1024**3)
     assert config.edge.cors_origins == ()
+    assert (config.workers, config.edge.reuse_port, config.router.reuse_port) == (1, False, False)
     assert config.router.api_keys == ()
     assert (config.log.level, config.log.format) == ("info", None)
 
@@ -396,3 +397,11 @@ def test_fallbacks_are_found_by_any_name_of_a_model() -> None:
     assert policy.fallbacks_of("id", "alias") == Fallbacks(("n",))
     assert policy.fallbacks_of("other") == Fallbacks(("last",))
     assert policy.named_models() == {"alias", "n", "last"}
+
+
+def test_only_workers_share_their_ports() -> None:
+    assert not load(TRUNKLINE_WORKERS="1").router.reuse_port
+    config = load(TRUNKLINE_WORKERS="3")
+    assert (config.workers, config.edge.reuse_port, config.router.reuse_port) == (3, True, True)
+    with pytest.raises(ConfigError, match=r"TRUNKLINE_WORKERS.*whole number from 1"):
+        load(TRUNKLINE_WORKERS="0")

@@ -1,10 +1,13 @@
 """Log lines leave in their order, off the event loop, and none is lost when a process ends by itself."""
 
+import select
 import subprocess
 import sys
 import threading
 
-from launch.lines import MAX_LINES, LineWriter
+import pytest
+
+from launch.lines import MAX_LINES, LineWriter, together
 
 
 class Pipe:
@@ -84,3 +87,22 @@ def test_a_pipe_that_nobody_reads_does_not_keep_a_process_from_ending() -> None:
         assert process.stdout
         assert process.stdout.read() == "said\n"
         assert process.wait(60) == 0
+
+
+@pytest.mark.parametrize("letter", ["a", "\u00e9", "\U0001f600"])
+def test_lines_are_written_whole_and_as_many_at_once_as_a_pipe_takes_in_one_piece(
+    letter: str,
+) -> None:
+    lines = [letter * (10 * number) + "\n" for number in range(40)]
+    pieces = list(together(lines))
+
+    assert "".join(pieces) == "".join(lines)
+    assert all(piece.endswith("\n") for piece in pieces)
+    assert all(len(piece.encode()) <= select.PIPE_BUF for piece in pieces)
+    assert len(pieces) < len(lines) / 2
+
+
+def test_a_line_that_is_longer_is_written_by_itself() -> None:
+    long = "x" * select.PIPE_BUF + "\n"
+
+    assert list(together(["a\n", long, "b\n"])) == ["a\n", long, "b\n"]

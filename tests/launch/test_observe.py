@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 from prometheus_client import CollectorRegistry, Counter
 
+from edge.metrics import show_of
 from launch.observe import Observed, listen
 from router.pipeline import Authenticate
 from router.values import Secret
@@ -21,7 +22,7 @@ Check = Callable[[Secret | None], None]
 async def observed(state: RouterStatus, check: Check | None = None) -> AsyncIterator[str]:
     metrics = CollectorRegistry()
     Counter("trunkline_tests", "Tests.", registry=metrics).inc()
-    server, port = await listen("127.0.0.1", 0, Observed(lambda: state, metrics, check))
+    server, port = await listen("127.0.0.1", 0, Observed(lambda: state, show_of(metrics), check))
     try:
         yield f"http://127.0.0.1:{port}"
     finally:
@@ -101,6 +102,6 @@ async def test_any_other_path_is_not_there() -> None:
 async def test_a_port_in_use_is_an_error() -> None:
     async with observed(RouterStatus()) as url:
         port = int(url.rpartition(":")[2])
-        taken = Observed(RouterStatus, CollectorRegistry(), None)
+        taken = Observed(RouterStatus, show_of(CollectorRegistry()), None)
         with pytest.raises(OSError, match="in use"):
             await listen("127.0.0.1", port, taken)

@@ -18,6 +18,7 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from edge.app import EdgeRefusedError
+from edge.metrics import show_of
 from launch import config as configuration
 from launch import serve
 from launch.inprocess.channel import InProcessChannel
@@ -79,14 +80,14 @@ class Recorder:
         self._edge_takes = edge_takes
 
     @asynccontextmanager
-    async def router_running(self, *_: object) -> AsyncIterator[tuple[Any, int]]:
+    async def router_running(self, *_: object, **__: object) -> AsyncIterator[tuple[Any, int]]:
         self.said.append("router started")
         yield _RouterSide(self), 50051
         self.said.append("router closed")
 
     @asynccontextmanager
     async def edge_running(
-        self, _config: object, channel: object, _metrics: object
+        self, _config: object, channel: object, *_: object
     ) -> AsyncIterator[tuple[Any, int]]:
         self.channel = channel
         self.said.append("edge started")
@@ -153,11 +154,10 @@ async def test_both_tiers_share_one_budget_and_the_edge_ends_first(
 
 
 def test_a_banner_says_where_the_tiers_listen_and_gives_a_line_that_can_be_run(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
 ) -> None:
-    serve.announce(config(tmp_path), http_port=1, grpc_port=2, metrics_port=3)
+    lines = serve.banner(config(tmp_path), http_port=1, grpc_port=2, metrics_port=3).splitlines()
 
-    lines = capsys.readouterr().out.splitlines()
     assert lines[:3] == [
         "Trunkline HTTP  http://127.0.0.1:1",
         "Trunkline metrics  http://127.0.0.1:3/metrics",
@@ -169,20 +169,17 @@ def test_a_banner_says_where_the_tiers_listen_and_gives_a_line_that_can_be_run(
     assert json.loads(command[command.index("-d") + 1])["messages"]
 
 
-def test_a_banner_never_shows_a_key(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    serve.announce(config(tmp_path, TRUNKLINE_API_KEYS="canary-key"), http_port=1)
+def test_a_banner_never_shows_a_key(tmp_path: Path) -> None:
+    shown = serve.banner(config(tmp_path, TRUNKLINE_API_KEYS="canary-key"), http_port=1)
 
-    shown = capsys.readouterr().out
     assert "Bearer <key>" in shown
     assert "canary" not in shown
 
 
 def test_a_tier_without_http_gives_no_line_to_try(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
 ) -> None:
-    serve.announce(config(tmp_path), grpc_port=2)
-
-    assert capsys.readouterr().out == "Trunkline gRPC  127.0.0.1:2\n"
+    assert serve.banner(config(tmp_path), grpc_port=2) == "Trunkline gRPC  127.0.0.1:2\n"
 
 
 @pytest.mark.parametrize(
@@ -227,7 +224,7 @@ async def test_a_port_in_use_is_told_by_the_name_of_its_variable(tmp_path: Path)
         starts: list[AbstractAsyncContextManager[object]] = [
             serve.router_running(settings, metrics),
             serve.edge_running(settings, "127.0.0.1:1", metrics),
-            serve.observed(settings, app, metrics),
+            serve.observed(settings, app, show_of(metrics)),
         ]
         for name, start in zip(names, starts, strict=True):
             with pytest.raises(ConfigError, match=rf"{name}.*{port}.*in use"):
@@ -247,8 +244,8 @@ async def test_a_lone_router_is_watched_where_a_port_is_given_and_with_a_key_bey
     settings, metrics = config(tmp_path, **environ), serve.new_metrics()
     async with (
         serve.router_running(settings, metrics) as (app, _),
-        serve.observed(settings, app, metrics) as port,
-        serve.observed(replace(settings, metrics_port=None), app, metrics) as none,
+        serve.observed(settings, app, show_of(metrics)) as port,
+        serve.observed(replace(settings, metrics_port=None), app, show_of(metrics)) as none,
         aiohttp.ClientSession() as http,
     ):
         url = f"http://127.0.0.1:{port}"

@@ -69,10 +69,13 @@ async def run(*arguments: str, state: Path, **environ: str) -> tuple[int, str, s
 
 
 @asynccontextmanager
-async def started(command: str, *, state: Path, **environ: str) -> AsyncIterator[Running]:
+async def started(
+    command: str, *options: str, state: Path, **environ: str
+) -> AsyncIterator[Running]:
     """Give a started `trunkline <command>` once it says where it listens."""
     mark = r"curl .*\n" if command != "router" else r"gRPC .*\n"
-    async with launched((str(COMMAND), command), mark, environment(state, **environ)) as running:
+    arguments = (str(COMMAND), command, *options)
+    async with launched(arguments, mark, environment(state, **environ)) as running:
         yield running
 
 
