@@ -29,6 +29,9 @@ from launch.workers.messages import (
 ASK_SECONDS: Final = 5.0
 """How long the supervisor may take to add up: longer than it waits for a worker that says nothing."""
 
+LAST_SECONDS: Final = 1.0
+"""How long the supervisor may take to notice that a worker has said its last."""
+
 
 class Link:
     """Lives as long as the worker serves; `opened` makes one."""
@@ -39,6 +42,7 @@ class Link:
         self._metrics: CollectorRegistry | None = None
         self._numbers = itertools.count(1)
         self._asked: dict[int, asyncio.Future[Families]] = {}
+        self._has_ended = False
 
     def announce(self, banner: str) -> None:
         """Say that this worker serves."""
@@ -84,15 +88,18 @@ class Link:
                 if answer and not answer.done():
                     answer.set_result(families)
 
-    def tell(self) -> None:
-        """Leave what was counted, at the end."""
+    def end(self) -> None:
+        """Leave what was counted, and say no more; the supervisor closes the channel then."""
         self._send(Counted(0, self._counted()))
+        self._has_ended = True
+        self._writer.write_eof()
 
     def _counted(self) -> Families:
         return signed(read(self._metrics), self._worker) if self._metrics else ()
 
     def _send(self, message: FromWorker) -> None:
-        self._writer.write(packed(message))
+        if not self._has_ended:
+            self._writer.write(packed(message))
 
 
 @asynccontextmanager
@@ -108,9 +115,11 @@ async def opened(worker: int, descriptor: int, stop: asyncio.Event) -> AsyncIter
     following = asyncio.create_task(follow(), name="follow-supervisor")
     try:
         yield link
-        link.tell()
-        with suppress(OSError):
-            await writer.drain()
+        with suppress(OSError, TimeoutError):
+            link.end()
+            # Closed with a question unread, the channel would be reset, and the last words lost.
+            async with asyncio.timeout(LAST_SECONDS):
+                await following
     finally:
         following.cancel()
         await asyncio.gather(following, return_exceptions=True)

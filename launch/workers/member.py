@@ -94,6 +94,8 @@ class Member:
 
     async def count(self) -> None:
         """Bring `counted` up to date, if the worker can say so in time."""
+        if self._writer.is_closing():
+            return
         number = next(self._numbers)
         asked = self._asked[number] = asyncio.get_running_loop().create_future()
         self.send(Count(number))
@@ -103,6 +105,7 @@ class Member:
         del self._asked[number]
 
     def send(self, message: FromSupervisor) -> None:
+        """Say something, if the worker is still there to hear it."""
         if not self._writer.is_closing():
             self._writer.write(packed(message))
 

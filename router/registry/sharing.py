@@ -6,7 +6,7 @@ asked once. A follower writes nothing and asks nobody.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
@@ -73,7 +73,7 @@ class Follower(Registry):
             saved = await asyncio.to_thread(origin.store.load)
             self._seen = seen
             if saved and self._is_newer(saved):
-                await self._adopt(saved)
+                await self._adopt(origin, saved)
         told = await asyncio.to_thread(origin.store.told)
         self._failure = told.failure
         if self._good and told.confirmed_at > self._good.confirmed_at:
@@ -91,18 +91,22 @@ class Follower(Registry):
             is_later and saved.past != self._past
         )
 
-    async def _adopt(self, saved: Saved) -> None:
+    async def _adopt(self, origin: Origin, saved: Saved) -> None:
         revived = await asyncio.to_thread(revive, saved, self._providers)
         if revived is not None:
             reading, good = revived
+            self._served_from = origin
             await self._replace(good, reading)
 
-    async def _serve_again(self, reading: Reading, saved: Saved | None) -> None:
+    async def _serve_again(
+        self, reading: Reading, saved: Saved | None, at_swap: Callable[[], None]
+    ) -> None:
         # The generation is what the leader's is, or is about to be.
         past = saved.past if saved else self._past
         when = saved.saved_at if saved else self._world.clock()
         digest = digest_of(saved.body) if saved else ""
-        await self._replace(await asyncio.to_thread(make, reading, digest, past, when), reading)
+        new = await asyncio.to_thread(make, reading, digest, past, when)
+        await self._replace(new, reading, at_swap)
 
     def _pause(self) -> float:
         return FOLLOW_SECONDS

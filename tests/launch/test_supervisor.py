@@ -158,7 +158,7 @@ async def streams_on_all(made: Fleet, http: aiohttp.ClientSession) -> dict[int, 
 
 
 @asynccontextmanager
-async def holding(tmp_path: Path) -> AsyncIterator[tuple[Fleet, Held, Any, dict[int, list[Any]]]]:
+async def holding(tmp_path: Path) -> AsyncIterator[tuple[Fleet, Held, dict[int, list[Any]]]]:
     held = Held()
     async with upstream(held.script) as provider:
         environ = environ_of(tmp_path, provider, [row("m", OPENAI)])
@@ -167,8 +167,13 @@ async def holding(tmp_path: Path) -> AsyncIterator[tuple[Fleet, Held, Any, dict[
             fleet(tmp_path / "state", environ) as made,
             aiohttp.ClientSession(connector=connector) as http,
         ):
-            yield made, held, http, await streams_on_all(made, http)
-            held.finish.set()
+            streams = await streams_on_all(made, http)
+            try:
+                yield made, held, streams
+            finally:
+                held.finish.set()
+                for answer in itertools.chain(*streams.values()):
+                    answer.close()
 
 
 async def test_calls_reach_all_workers_and_whichever_is_scraped_shows_all(tmp_path: Path) -> None:
@@ -191,7 +196,7 @@ async def test_calls_reach_all_workers_and_whichever_is_scraped_shows_all(tmp_pa
 async def test_a_worker_that_is_killed_is_replaced_and_nothing_else_happens(
     tmp_path: Path,
 ) -> None:
-    async with holding(tmp_path) as (made, held, _, streams):
+    async with holding(tmp_path) as (made, held, streams):
         await made.each()
         before, pids = await made.calls(), made.pids
         os.kill(pids[1], signal.SIGKILL)
@@ -224,7 +229,7 @@ async def test_a_worker_that_is_told_to_stop_leaves_its_counts_and_is_replaced(
 
 
 async def test_a_stop_waits_for_the_streams_of_all_workers(tmp_path: Path) -> None:
-    async with holding(tmp_path) as (made, held, _, streams):
+    async with holding(tmp_path) as (made, held, streams):
         made.running.process.send_signal(signal.SIGTERM)
         await made.until(lambda: len(made.said("drain_started")) == 2)
         held.finish.set()
@@ -238,7 +243,7 @@ async def test_a_stop_waits_for_the_streams_of_all_workers(tmp_path: Path) -> No
 
 
 async def test_a_second_signal_ends_all_workers_at_once(tmp_path: Path) -> None:
-    async with holding(tmp_path) as (made, _, __, ___):
+    async with holding(tmp_path) as (made, _, __):
         made.running.process.send_signal(signal.SIGINT)
         await made.until(lambda: len(made.said("drain_started")) == 2)
         made.running.process.send_signal(signal.SIGINT)
@@ -266,7 +271,7 @@ async def test_a_terminal_speaks_to_the_supervisor_alone(tmp_path: Path) -> None
 
 
 async def test_workers_whose_supervisor_is_gone_stop_in_good_order(tmp_path: Path) -> None:
-    async with holding(tmp_path) as (made, held, _, streams):
+    async with holding(tmp_path) as (made, held, streams):
         made.running.process.kill()
         await made.until(lambda: len(made.said("drain_started")) == 2)
         held.finish.set()
