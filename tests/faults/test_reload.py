@@ -15,7 +15,7 @@ from tests.faults.test_retries_and_fallback import DOWN, WHOLE
 from tests.support.gateway import row, write_list
 from tests.support.one_provider import CONTENT, DONE, FINISH, PATIENCE, request
 from tests.support.process import COMMAND, Running, environment, started
-from tests.support.upstream import Connection, Request, Upstream, drip, reply, upstream
+from tests.support.upstream import Connection, Request, Script, Upstream, drip, reply, upstream
 
 HANDLE = "/openai/v1/chat/completions"
 
@@ -90,6 +90,19 @@ def generation(headers: Any) -> int:
     return int(headers["x-trunkline-generation"])
 
 
+def held_until(finish: asyncio.Event) -> Script:
+    """A stream that begins, and goes on to its end once `finish` is set."""
+
+    async def held(asked: Request, connection: Connection) -> None:
+        await connection.head(200, {"content-type": "text/event-stream"})
+        await connection.chunk(CONTENT)
+        await finish.wait()
+        await connection.chunk(FINISH + DONE)
+        await connection.end()
+
+    return held
+
+
 async def test_a_changed_file_is_taken_by_itself(tmp_path: Path) -> None:
     async with live(tmp_path) as made:
         _, before, _ = await made.ask()
@@ -149,15 +162,10 @@ async def test_a_file_that_is_gone_changes_nothing(tmp_path: Path) -> None:
 
 async def test_a_call_under_way_keeps_what_it_began_with(tmp_path: Path) -> None:
     finish = asyncio.Event()
-
-    async def held(asked: Request, connection: Connection) -> None:
-        await connection.head(200, {"content-type": "text/event-stream"})
-        await connection.chunk(CONTENT)
-        await finish.wait()
-        await connection.chunk(FINISH + DONE)
-        await connection.end()
-
-    async with live(tmp_path, held) as made, upstream(drip(CONTENT, FINISH, DONE)) as other:
+    async with (
+        live(tmp_path, held_until(finish)) as made,
+        upstream(drip(CONTENT, FINISH, DONE)) as other,
+    ):
         url = f"{made.running.url}/v1/chat/completions"
         async with made.http.post(url, json=request(stream=True)) as response:
             first = await response.content.readuntil(b"\n\n")
@@ -178,15 +186,7 @@ async def test_a_call_under_way_keeps_what_it_began_with(tmp_path: Path) -> None
 
 async def test_a_hangup_while_it_stops_ends_no_call(tmp_path: Path) -> None:
     finish = asyncio.Event()
-
-    async def held(asked: Request, connection: Connection) -> None:
-        await connection.head(200, {"content-type": "text/event-stream"})
-        await connection.chunk(CONTENT)
-        await finish.wait()
-        await connection.chunk(FINISH + DONE)
-        await connection.end()
-
-    async with live(tmp_path, held) as made:
+    async with live(tmp_path, held_until(finish)) as made:
         url = f"{made.running.url}/v1/chat/completions"
         async with made.http.post(url, json=request(stream=True)) as response:
             first = await response.content.readuntil(b"\n\n")
@@ -244,31 +244,6 @@ async def test_many_reloads_under_load_lose_no_call(tmp_path: Path) -> None:
         statuses = [status for task in asking for status in await task]
 
     assert statuses == [200] * 160
-
-
-async def test_a_hangup_while_it_stops_cuts_no_call(tmp_path: Path) -> None:
-    finish = asyncio.Event()
-
-    async def held(asked: Request, connection: Connection) -> None:
-        await connection.head(200, {"content-type": "text/event-stream"})
-        await connection.chunk(CONTENT)
-        await finish.wait()
-        await connection.chunk(FINISH + DONE)
-        await connection.end()
-
-    async with live(tmp_path, held) as made:
-        url = f"{made.running.url}/v1/chat/completions"
-        async with made.http.post(url, json=request(stream=True)) as response:
-            await response.content.readuntil(b"\n\n")
-            made.running.process.terminate()
-            await made.said("drain_started")
-            made.hang_up()
-            finish.set()
-            rest = await response.content.read()
-        status, _ = await made.running.end()
-
-    assert rest == FINISH + DONE
-    assert status == 0
 
 
 async def test_a_hangup_while_it_starts_does_not_end_it(tmp_path: Path) -> None:
