@@ -153,13 +153,16 @@ class Breaker:
         self.reopens_at = now + longest * (0.5 + random() / 2)
 
     def _bucket(self, now: float) -> _Bucket:
-        number = int(now * self._settings.buckets / self._settings.window)
+        number = self._number(now)
         if not self._buckets or self._buckets[-1].number < number:
             self._buckets.append(_Bucket(number))
         return self._buckets[-1]
 
+    def _number(self, now: float) -> int:
+        return int(now * self._settings.buckets / self._settings.window)
+
     def _is_over_ratio(self, now: float) -> bool:
-        oldest = int(now * self._settings.buckets / self._settings.window) - self._settings.buckets
+        oldest = self._number(now) - self._settings.buckets
         recent = [bucket for bucket in self._buckets if bucket.number > oldest]
         total = sum(bucket.total for bucket in recent)
         failed = sum(bucket.failed for bucket in recent)
