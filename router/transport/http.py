@@ -3,13 +3,13 @@
 `HTTPS_PROXY`, `NO_PROXY` and `SSL_CERT_FILE` are honoured. Compressed answers are not asked for (usage
 is read on the way, and compression costs both sides more than loopback or TLS gain), but gzip and
 deflate are understood within bounds, since some providers send them all the same.
+
+Nearly all calls take the short way (`direct`); aiohttp's client takes the rest: proxies, credentials in an
+address, large bodies, which it writes in parts while it reads.
 """
 
 import asyncio
 import io
-import zlib
-from collections.abc import AsyncGenerator, Iterator, Mapping
-from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, Final
 from urllib.request import getproxies, proxy_bypass
@@ -17,150 +17,30 @@ from weakref import WeakKeyDictionary
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
+from aiohttp.http import HttpProcessingError
 from yarl import URL
 
-from router.errors import (
-    UpstreamDisconnectedError,
-    UpstreamError,
-    UpstreamTruncatedError,
-    UpstreamUnavailableError,
-    UpstreamUnreachableError,
-)
+from router.transport import direct
+from router.transport.answer import AiohttpResponse, Arrived, translated
 from router.wire.http import HttpRequest
 
 KEEP_ALIVE_SECONDS: Final = 15.0
 """Shorter than the idle timeout of common load balancers, so that we are the side that closes."""
 
-_PIECE: Final = 1024 * 1024
-"""Most bytes that one step of decompression yields: a small input cannot fill the memory."""
-
-_HEAD_LIMIT: Final = 64 * 1024
-"""Bytes of one header line; providers send long policies and cookies."""
-
-_LARGE: Final = 1024 * 1024
+LARGE: Final = 1024 * 1024
 """Bytes. A larger body is written in parts, so that the event loop runs between them."""
+
+MAX_TARGETS: Final = 4096
+"""URLs that are kept worked out; more come together only where deployments change very often."""
+
+_OWN_HEADERS: Final = frozenset(
+    {"host", "content-length", "transfer-encoding", "connection", "expect"}
+)
+"""What a request's framing goes by: where somebody configures one, aiohttp's client makes sense of it."""
 
 
 def _payload(body: bytes) -> bytes | io.BytesIO | None:
-    return io.BytesIO(body) if len(body) > _LARGE else body or None
-
-
-_WORDS: Final[tuple[tuple[type[Exception], type[UpstreamError], str], ...]] = (
-    (aiohttp.ClientPayloadError, UpstreamTruncatedError, "The provider's answer broke off."),
-    (aiohttp.ConnectionTimeoutError, UpstreamUnreachableError, "The provider cannot be reached in time."),
-    (aiohttp.ClientConnectorCertificateError, UpstreamUnreachableError, "The provider's certificate is bad."),
-    (aiohttp.ClientConnectorDNSError, UpstreamUnreachableError, "The provider's host is not known."),
-    (aiohttp.ClientConnectorError, UpstreamUnreachableError, "The provider cannot be reached."),
-    (aiohttp.ServerDisconnectedError, UpstreamDisconnectedError, "The provider hung up without an answer."),
-    (aiohttp.ClientOSError, UpstreamDisconnectedError, "The connection to the provider failed."),
-    (aiohttp.ClientResponseError, UpstreamUnavailableError, "The provider's answer is not valid HTTP."),
-    (aiohttp.ClientError, UpstreamUnavailableError, "The request to the provider failed."),
-    (ConnectionError, UpstreamDisconnectedError, "The connection to the provider failed."),
-    (TimeoutError, UpstreamDisconnectedError, "The provider did not answer in time."),
-    (ValueError, UpstreamUnavailableError, "The provider's address cannot be used."),
-)  # fmt: skip
-"""The most specific first; words that name no address, since they reach callers."""
-
-
-def translated(exc: Exception) -> UpstreamError:
-    """Return our error for one of aiohttp's."""
-    for kind, ours, words in _WORDS:
-        if isinstance(exc, kind):
-            return ours(words)
-    return UpstreamUnavailableError("The request to the provider failed.")
-
-
-_PLAIN: Final = frozenset({"", "identity"})
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """Tell what goes wrong while a body is read in our words."""
-    try:
-        yield
-    except (aiohttp.ClientConnectionError, ConnectionError) as exc:
-        msg = "The provider's answer broke off."
-        raise UpstreamTruncatedError(msg) from exc
-    except aiohttp.ClientError as exc:
-        raise translated(exc) from exc
-
-
-class _Pieces:
-    """The pieces of a body, up to a limit."""
-
-    __slots__ = ("_limit", "_pieces", "_size")
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._pieces: list[bytes] = []
-        self._size = 0
-
-    def add(self, piece: bytes) -> None:
-        self._size += len(piece)
-        if self._size > self._limit:
-            msg = f"The provider's answer is larger than {self._limit} bytes."
-            raise UpstreamUnavailableError(msg)
-        self._pieces.append(piece)
-
-    def joined(self) -> bytes:
-        return self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
-
-
-class AiohttpResponse:
-    """An answer; lives as long as the `send` context that gave it."""
-
-    def __init__(self, response: aiohttp.ClientResponse) -> None:
-        self._response = response
-        self.status = response.status
-        self.headers: Mapping[str, str] = response.headers
-        self._encoding = self.headers.get("content-encoding", "identity").strip().lower()
-
-    async def read(self, limit: int) -> bytes:
-        """See `HttpResponse.read`."""
-        if self._encoding in _PLAIN:
-            with _told():
-                return await self._read_plain(limit)
-        pieces = _Pieces(limit)
-        async for piece in self.chunks():
-            pieces.add(piece)
-        return pieces.joined()
-
-    async def _read_plain(self, limit: int) -> bytes:
-        pieces, content = _Pieces(limit), self._response.content
-        while piece := await content.readany():
-            pieces.add(piece)
-        return pieces.joined()
-
-    async def chunks(self) -> AsyncGenerator[bytes, None]:
-        """See `HttpResponse.chunks`."""
-        with _told():
-            if self._encoding in _PLAIN:
-                content = self._response.content
-                while data := await content.readany():
-                    yield data
-            elif self._encoding in ("gzip", "x-gzip", "deflate"):
-                async for data in self._decompressed():
-                    yield data
-            else:
-                msg = "The provider's answer has a content encoding that was not asked for."
-                raise UpstreamUnavailableError(msg)
-
-    async def _decompressed(self) -> AsyncGenerator[bytes, None]:
-        # 32: header detection, so that both gzip and zlib are read.
-        inflater = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
-        try:
-            async for data in self._response.content.iter_any():
-                while data and not inflater.eof:
-                    piece = inflater.decompress(data, _PIECE)
-                    data = inflater.unconsumed_tail  # noqa: PLW2901 (the rest of the same read)
-                    if piece:
-                        yield piece
-        except zlib.error as exc:
-            msg = "The provider's answer cannot be decompressed."
-            raise UpstreamUnavailableError(msg) from exc
-        if not inflater.eof:
-            msg = "The provider's answer broke off."
-            raise UpstreamTruncatedError(msg)
+    return io.BytesIO(body) if len(body) > LARGE else body or None
 
 
 class _Watch:
@@ -174,7 +54,7 @@ class _Watch:
         self._reading: dict[ResponseHandler, aiohttp.StreamReader] = {}
         self._known: WeakKeyDictionary[ResponseHandler, bool] = WeakKeyDictionary()
 
-    def begin(self, response: aiohttp.ClientResponse) -> ResponseHandler | None:
+    def begin(self, response: Arrived) -> ResponseHandler | None:
         """Watch the connection of `response`; None if its body is in already."""
         protocol = response.connection.protocol if response.connection else None
         if protocol is None:
@@ -219,6 +99,7 @@ class AiohttpTransport:
 
     def __init__(self) -> None:
         self._session: aiohttp.ClientSession | None = None
+        self._targets: dict[str, direct.Target | None] = {}
         self._proxies = _Proxies()
         self._watch = _Watch()
 
@@ -230,8 +111,8 @@ class AiohttpTransport:
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=aiohttp.ClientTimeout(total=None),
                 auto_decompress=False,
-                max_line_size=_HEAD_LIMIT,
-                max_field_size=_HEAD_LIMIT,
+                max_line_size=direct.LINE_LIMIT,
+                max_field_size=direct.LINE_LIMIT,
                 skip_auto_headers=("user-agent", "accept", "content-type"),
             )
         return self._session
@@ -240,23 +121,45 @@ class AiohttpTransport:
         """See `Transport.send`."""
         return _Sending(self, request, connect_timeout)
 
-    async def _begin(self, request: HttpRequest, connect_timeout: float) -> aiohttp.ClientResponse:
+    async def _begin(self, request: HttpRequest, connect_timeout: float) -> Arrived:
+        headers = {"accept-encoding": "identity", **request.headers}
         try:
+            session, timeout = self._open_session(), _timeout(connect_timeout)
+            target = self._target(request, session)
+            if target and session.connector:
+                return await direct.post(session.connector, target, headers, request.body, timeout)
             url = _url(request.url)
-            return await self._open_session().request(
+            return await session.request(
                 request.method,
                 url,
-                headers={"accept-encoding": "identity", **request.headers},
+                headers=headers,
                 data=_payload(request.body),
                 allow_redirects=False,
                 proxy=self._proxies.for_url(url),
-                timeout=_timeout(connect_timeout),
+                timeout=timeout,
             )
-        except (aiohttp.ClientError, ConnectionError, TimeoutError, ValueError) as exc:
+        except (
+            *(aiohttp.ClientError, HttpProcessingError),
+            *(ConnectionError, TimeoutError, ValueError),
+        ) as exc:
             raise translated(exc) from exc
+
+    def _target(self, request: HttpRequest, session: aiohttp.ClientSession) -> direct.Target | None:
+        """Return where the short way leads; None for a request that cannot take it."""
+        is_plain = request.method == "POST" and len(request.body) <= LARGE
+        if not is_plain or not _OWN_HEADERS.isdisjoint(request.headers):
+            return None
+        if request.url not in self._targets:
+            if len(self._targets) >= MAX_TARGETS:
+                self._targets.clear()
+            url = _url(request.url)
+            is_direct = url.raw_user is None and self._proxies.for_url(url) is None
+            self._targets[request.url] = direct.Target(url, session) if is_direct else None
+        return self._targets[request.url]
 
     async def close(self) -> None:
         """Close all connections."""
+        self._targets.clear()
         if self._session is not None:
             await self._session.close()
             self._session = None
@@ -270,7 +173,7 @@ class _Sending:
     def __init__(self, transport: AiohttpTransport, *arguments: Any) -> None:
         self._transport = transport
         self._arguments = arguments
-        self._response: aiohttp.ClientResponse | None = None
+        self._response: Arrived | None = None
         self._watched: ResponseHandler | None = None
 
     async def __aenter__(self) -> AiohttpResponse:

@@ -13,7 +13,8 @@ from router.errors import (
     UpstreamTruncatedError,
     UpstreamUnavailableError,
 )
-from router.transport.http import AiohttpTransport, translated
+from router.transport.answer import translated
+from router.transport.http import AiohttpTransport
 from router.wire.http import HttpRequest
 from tests.support.upstream import (
     Connection,
