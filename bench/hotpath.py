@@ -208,11 +208,24 @@ class _Channel:
     unary_unary = unary_stream = _method
 
 
+class _Stream:
+    """The socket under a connection."""
+
+    def set_nodelay(self, value: object) -> None:
+        """There is nothing to set."""
+
+    def set_close_callback(self, callback: object) -> None:
+        """It never closes by itself."""
+
+    def close(self) -> None:
+        raise AssertionError("no deadline passes here")
+
+
 class _Connection:
     """A client's connection as Tornado's handlers see it; takes the answer and drops it."""
 
     def __init__(self) -> None:
-        self.stream = SimpleNamespace(set_nodelay=lambda _: None, set_close_callback=lambda _: None)
+        self.stream = _Stream()
         self.context = SimpleNamespace(remote_ip="127.0.0.1", protocol="http", address=None)
         self.done = asyncio.get_running_loop().create_future()
         self.status = 0

@@ -4,17 +4,19 @@ import asyncio
 import re
 import resource
 import sys
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import grpc
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from prometheus_client import CollectorRegistry
+from tornado.httputil import HTTPServerRequest
 from tornado.web import Application, RequestHandler
 
 from edge.admission import Admission
 from edge.channel import routers_of
 from edge.config import EdgeConfig
 from edge.cors import CorsPolicy
+from edge.deadlines import Deadlines
 from edge.handlers import (
     BaseHandler,
     ChatHandler,
@@ -49,7 +51,6 @@ class Route(NamedTuple):
 
 
 ROUTES = (
-    # The most used first: they are looked through in their order.
     Route("POST", "/v1/chat/completions", ChatHandler),
     Route("POST", "/v1/embeddings", EmbeddingsHandler),
     Route("GET", "/v1/models", ModelsHandler),
@@ -93,12 +94,13 @@ class EdgeApp:
             in_flight=self._in_flight,
             metrics=metrics,
             admission=self._admission,
+            bodies=Deadlines(config.limits.body_seconds),
             forward=ForwardServiceStub(channel),
             models=ModelServiceStub(channel),
             check_health=tuple(map(_health_check, routers_of(channel))),
         )
         self._server = EdgeServer(
-            _application(self._context), config.limits, self._admission, self._in_flight
+            _Application(self._context), config.limits, self._admission, self._in_flight
         )
 
     def __repr__(self) -> str:
@@ -140,6 +142,7 @@ class EdgeApp:
         self._server.stop()
         await self._server.close_connections()
         await self._in_flight.wait_empty(UNWIND_SECONDS)
+        self._context.bodies.stop()
 
     async def _require_keys(self) -> None:
         wait, checks = self._config.router_wait, self._context.check_health
@@ -154,34 +157,29 @@ class EdgeApp:
         )
 
 
-def _application(context: EdgeContext) -> Application:
-    """Tornado's form of `ROUTES`."""
-    paths = dict.fromkeys(route.path for route in ROUTES)
-    return Application(
-        [
-            (
-                path_pattern(path),
-                next(route.handler for route in ROUTES if route.path == path),
-                {"context": context, "route": path, "methods": _methods(path)},
-            )
-            for path in paths
+class _Application(Application):
+    """Tornado's application, which finds a path that stands for itself without trying patterns."""
+
+    def __init__(self, context: EdgeContext) -> None:
+        rows = [
+            (path, handler, {"context": context, "route": path, "methods": _methods(path)})
+            for path, handler in {route.path: route.handler for route in ROUTES}.items()
         ]
-        + [
-            (
-                r"/v1/.*",
-                UnknownHandler,
-                {"context": context, "route": "none", "methods": _ANY_METHOD},
-            )
-        ],
-        default_handler_class=NotFoundHandler,
-        default_handler_args={
-            "context": context,
-            "route": "none",
-            "methods": _ANY_METHOD,
-        },
-        # The router writes one line per call, the handlers one for what never gets there.
-        log_function=lambda _handler: None,
-    )
+        none = {"context": context, "route": "none", "methods": _ANY_METHOD}
+        self._fixed = {path: (handler, told) for path, handler, told in rows if "{" not in path}
+        patterns = [(path_pattern(path), handler, told) for path, handler, told in rows]
+        super().__init__(
+            [*patterns, (r"/v1/.*", UnknownHandler, none)],
+            default_handler_class=NotFoundHandler,
+            default_handler_args=none,
+            # The router writes one line per call, the handlers one for what never gets there.
+            log_function=lambda _handler: None,
+        )
+
+    def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> Any:
+        if found := self._fixed.get(request.path):
+            return self.get_handler_delegate(request, *found)
+        return super().find_handler(request, **kwargs)
 
 
 def path_pattern(template: str) -> str:

@@ -13,6 +13,7 @@ from tornado.web import Application
 
 from edge.admission import Admission
 from edge.config import EdgeLimits
+from edge.deadlines import Deadlines
 from edge.inflight import InFlight
 from edge.streams import ClientStream, keep_alive
 
@@ -37,9 +38,10 @@ class EdgeServer(HTTPServer):
             application,
             max_body_size=NO_BODY_LIMIT,
             max_header_size=limits.header_bytes,
-            idle_connection_timeout=limits.header_seconds,
-            body_timeout=limits.body_seconds,
         )
+        # Tornado has a timer, two futures and a task for each wait; ours are in `Deadlines`.
+        self.conn_params.header_timeout = None
+        self._heads = Deadlines(limits.header_seconds)
         self._admission = admission
         self._in_flight = in_flight
         self._stall_seconds = limits.stall_seconds
@@ -58,7 +60,7 @@ class EdgeServer(HTTPServer):
         with contextlib.suppress(OSError):
             keep_alive(stream.socket)
         # What was made for the socket has not begun to use it.
-        super().handle_stream(ClientStream(stream.socket), address)
+        super().handle_stream(ClientStream(stream.socket, self._heads), address)
 
     def start_request(
         self, server_conn: object, request_conn: HTTPConnection
@@ -78,6 +80,7 @@ class EdgeServer(HTTPServer):
             await connection.close()
         if not self._open:
             self._sweeping.stop()
+            self._heads.stop()
 
     def _sweep(self) -> None:
         """Closes what is over: clients that take nothing of their answers, or have left unnoticed."""

@@ -8,6 +8,8 @@ from collections.abc import Awaitable
 from tornado.httputil import HTTPInputError
 from tornado.iostream import IOStream, StreamClosedError
 
+from edge.deadlines import Deadlines
+
 _BARE_LINE_END = re.compile(rb"(?<!\r)\n|\r(?!\n)")
 
 _KEEP_ALIVE = (
@@ -21,10 +23,13 @@ platform has those that it has; macOS calls the first one by the name of the sec
 
 
 class ClientStream(IOStream):
-    """The stream of one accepted connection. Lives as long as the connection."""
+    """The stream of one accepted connection. Lives as long as the connection. `heads` bounds its waits for
+    requests.
+    """
 
-    def __init__(self, connection: socket.socket, max_buffer_size: int | None = None) -> None:
-        super().__init__(connection, max_buffer_size)
+    def __init__(self, connection: socket.socket, heads: Deadlines) -> None:
+        super().__init__(connection)
+        self._heads = heads
         self._moved = self.io_loop.time()
 
     def read_until_regex(self, regex: bytes, max_bytes: int | None = None) -> Awaitable[bytes]:
@@ -36,7 +41,17 @@ class ClientStream(IOStream):
         """
         if self.closed():
             raise StreamClosedError
-        return _require_line_ends(super().read_until_regex(regex, max_bytes))
+        return self._read_head(super().read_until_regex(regex, max_bytes))
+
+    async def _read_head(self, reading: Awaitable[bytes]) -> bytes:
+        self._heads.begin(self)
+        try:
+            head = await reading
+        finally:
+            self._heads.end(self)
+        if _BARE_LINE_END.search(head):
+            raise HTTPInputError("a line that does not end in CR LF")
+        return head
 
     def write(self, data: bytes | memoryview) -> "Future[None]":
         if not self.writing():
@@ -66,13 +81,6 @@ class ClientStream(IOStream):
             return False
         except OSError:
             return True
-
-
-async def _require_line_ends(head: Awaitable[bytes]) -> bytes:
-    data = await head
-    if _BARE_LINE_END.search(data):
-        raise HTTPInputError("a line that does not end in CR LF")
-    return data
 
 
 def keep_alive(connection: socket.socket) -> None:

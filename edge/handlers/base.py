@@ -31,6 +31,7 @@ from tornado.web import HTTPError, RequestHandler, stream_request_body
 from edge.admission import Admission
 from edge.config import EdgeConfig
 from edge.cors import CorsPolicy
+from edge.deadlines import Deadlines
 from edge.headers import Pairs, request_id
 from edge.inflight import InFlight
 from edge.metrics import CLIENT_GONE, EdgeMetrics
@@ -62,8 +63,8 @@ _AWAY = refusal("NO_HEALTHY_DEPLOYMENT", "The gateway is stopping.")
 class EdgeContext:
     """What handlers work with. One for all requests; lives as long as the edge.
 
-    `config` and `cors` are replaced when the edge is configured anew. `check_health` asks each router by
-    itself.
+    `config` and `cors` are replaced when the edge is configured anew. `bodies` bounds how long one may take
+    to come. `check_health` asks each router by itself.
     """
 
     config: EdgeConfig
@@ -71,6 +72,7 @@ class EdgeContext:
     in_flight: InFlight
     metrics: EdgeMetrics
     admission: Admission
+    bodies: Deadlines
     forward: ForwardServiceStub
     models: ModelServiceStub
     check_health: tuple[Check, ...]
@@ -80,7 +82,8 @@ class EdgeContext:
 class BaseHandler(RequestHandler):
     """Answers one request. Subclasses implement `answer`, and `find_refusal` where headers can be wrong.
 
-    `route` is the path template of the route, or what to call none; `methods` are those it has.
+    `route` is the path template of the route, or what to call none; `methods` are those it has. `length` is
+    the Content-Length; 0 if there is none, or one that Tornado is about to refuse.
     """
 
     body_limit = DISCARD_BYTES
@@ -100,6 +103,7 @@ class BaseHandler(RequestHandler):
         self.route = route
         self.methods = methods
         self.request_id = request_id(self.request.headers)
+        self.length = _declared_length(self.request.headers)
         self.connection = cast("HTTP1Connection", self.request.connection)
         self.stream: IOStream = self.connection.stream
         self.is_committed = False
@@ -116,6 +120,8 @@ class BaseHandler(RequestHandler):
         self._started = time.perf_counter()
         context.in_flight.add(self)
         context.metrics.begin()
+        if self._has_body():
+            context.bodies.begin(self.stream)
 
     # What subclasses provide
 
@@ -146,12 +152,11 @@ class BaseHandler(RequestHandler):
         self._refusal = self._find_early_refusal()
         if self._refusal is None:
             return None
-        length = self.declared_length()
         # Who asks before it sends its body sends none now: the answer is the end of it. A length that
         # is absurd Tornado would call malformed, behind the answer.
-        if "expect" in self.request.headers or length >= ABSURD_LENGTH or self._is_misframed():
+        if "expect" in self.request.headers or self.length >= ABSURD_LENGTH or self._is_misframed():
             return self._refuse_and_close(self._refusal)
-        if length > DISCARD_BYTES or self._refusal.status == 413 or self._must_not_wait():
+        if self.length > DISCARD_BYTES or self._refusal.status == 413 or self._must_not_wait():
             return self._refuse_early(self._refusal)
         return None
 
@@ -213,16 +218,16 @@ class BaseHandler(RequestHandler):
     def _judge_headers(self) -> HttpFailure | None:
         method = self.request.method
         # Who sends a large body learns at once that it is for nothing.
-        asks_router = self.asks_router_first and self.declared_length() <= DISCARD_BYTES
+        asks_router = self.asks_router_first and self.length <= DISCARD_BYTES
         if method not in self.methods and not asks_router:
             return refusal("METHOD_NOT_ALLOWED", f"Method {method} is not allowed here.")
         found = self.find_refusal()
-        if found is None and self.declared_length() > self.body_limit:
+        if found is None and self.length > self.body_limit:
             return self._too_large()
         if found is None and self.keeps_body:
             # Who would not find room learns it before sending; what is sent is counted as it comes.
             budget = self.context.admission.held_bytes
-            return None if budget.has_room(self.declared_length()) else _BUSY
+            return None if budget.has_room(self.length) else _BUSY
         return found
 
     def _enter(self) -> bool:
@@ -232,21 +237,15 @@ class BaseHandler(RequestHandler):
 
     def _must_not_wait(self) -> bool:
         """Whether the answer goes out in front of the body, however small it is: there is no room for it."""
-        has_body = self.declared_length() > 0 or "transfer-encoding" in self.request.headers
-        return self._refusal is _BUSY and has_body
+        return self._refusal is _BUSY and self._has_body()
+
+    def _has_body(self) -> bool:
+        return self.length > 0 or "transfer-encoding" in self.request.headers
 
     def _too_large(self) -> HttpFailure:
         return refusal(
             "PAYLOAD_TOO_LARGE", f"The request body is over the limit of {self.body_limit} bytes."
         )
-
-    def declared_length(self) -> int:
-        """Content-Length; 0 if there is none, or one that Tornado is about to refuse."""
-        text = self.request.headers.get("content-length", "").partition(",")[0]
-        if not (text.isascii() and text.isdecimal()):
-            return 0
-        # Python refuses to read a number of thousands of digits.
-        return int(text) if len(text) < 19 else ABSURD_LENGTH
 
     def _is_misframed(self) -> bool:
         """Whether an old proxy in front of us would see the end of the body elsewhere than Tornado does."""
@@ -257,6 +256,7 @@ class BaseHandler(RequestHandler):
 
     async def _dispatch(self) -> None:
         self._is_dispatched = True
+        self.context.bodies.end(self.stream)
         try:
             if not self._is_gone:
                 await self._answer_once()
@@ -431,6 +431,8 @@ class BaseHandler(RequestHandler):
         self._is_settled = True
         if self._linger is not None:
             self._linger.cancel()
+        if not self._is_dispatched:
+            self.context.bodies.end(self.stream)
         self.context.in_flight.discard(self)
         self._let_go()
         if self._is_admitted:
@@ -444,6 +446,14 @@ class NotFoundHandler(BaseHandler):
 
     def find_refusal(self) -> HttpFailure:
         return nothing_at(self.request)
+
+
+def _declared_length(headers: HTTPHeaders) -> int:
+    text = headers.get("content-length", "").partition(",")[0]
+    if not (text.isascii() and text.isdecimal()):
+        return 0
+    # Python refuses to read a number of thousands of digits.
+    return int(text) if len(text) < 19 else ABSURD_LENGTH
 
 
 @lru_cache(maxsize=2)

@@ -73,7 +73,7 @@ class UnknownHandler(ForwardingHandler):
     """Every path under `/v1/` that no route has."""
 
     def find_refusal(self) -> HttpFailure | None:
-        if self.declared_length() > DISCARD_BYTES:
+        if self.length > DISCARD_BYTES:
             return nothing_at(self.request)
         return super().find_refusal()
 

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 from tornado.httputil import HTTPInputError
 
+from edge.deadlines import Deadlines
 from edge.streams import ClientStream, keep_alive
 from tests.edge.running_edge import soon
 from tests.support.wire import eventually
@@ -14,7 +15,7 @@ from tests.support.wire import eventually
 async def pair() -> AsyncIterator[tuple[ClientStream, socket.socket]]:
     """A stream, and the socket of its client."""
     ours, theirs = socket.socketpair()
-    stream = ClientStream(ours)
+    stream = ClientStream(ours, Deadlines(60))
     yield stream, theirs
     stream.close()
     theirs.close()
