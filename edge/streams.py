@@ -4,6 +4,7 @@ import re
 import socket
 from asyncio import Future
 from collections.abc import Awaitable
+from time import monotonic
 
 from tornado.httputil import HTTPInputError
 from tornado.iostream import IOStream, StreamClosedError
@@ -30,7 +31,7 @@ class ClientStream(IOStream):
     def __init__(self, connection: socket.socket, heads: Deadlines) -> None:
         super().__init__(connection)
         self._heads = heads
-        self._moved = self.io_loop.time()
+        self._moved = monotonic()
 
     def read_until_regex(self, regex: bytes, max_bytes: int | None = None) -> Awaitable[bytes]:
         """Reads the head of a request, which is all that is read this way.
@@ -55,17 +56,31 @@ class ClientStream(IOStream):
 
     def write(self, data: bytes | memoryview) -> "Future[None]":
         if not self.writing():
-            self._moved = self.io_loop.time()
+            self._moved = monotonic()
         return super().write(data)
+
+    def send(self, data: bytes) -> "Future[None] | None":
+        """Writes what the system takes at once, which nearly always is all: then there is nothing to wait
+        for, and Tornado need not be asked to wait. Otherwise returns what ends when the rest has left.
+
+        Raises StreamClosedError if the client has left.
+        """
+        if self.writing() or self.closed():
+            return self.write(data)
+        try:
+            sent = self.write_to_fd(memoryview(data))
+        except OSError:
+            sent = 0  # `write` meets it again, and knows what to do
+        return None if sent == len(data) else self.write(memoryview(data)[sent:])
 
     def write_to_fd(self, data: memoryview) -> int:
         sent = super().write_to_fd(data)
-        self._moved = self.io_loop.time()
+        self._moved = monotonic()
         return sent
 
     def stalled_seconds(self) -> float:
         """How long the client has taken nothing of what waits for it; 0 if nothing does."""
-        return self.io_loop.time() - self._moved if self.writing() else 0.0
+        return monotonic() - self._moved if self.writing() else 0.0
 
     def has_left(self) -> bool:
         """Whether the client has closed its side, or is gone.

@@ -25,7 +25,7 @@ import grpc
 import structlog
 from tornado.http1connection import HTTP1Connection
 from tornado.httputil import HTTPHeaders, HTTPServerRequest, format_timestamp
-from tornado.iostream import IOStream, StreamClosedError
+from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, RequestHandler, stream_request_body
 
 from edge.admission import Admission
@@ -37,6 +37,7 @@ from edge.inflight import InFlight
 from edge.metrics import CLIENT_GONE, EdgeMetrics
 from edge.readiness import Check
 from edge.status import HttpFailure, from_rpc_error, refusal
+from edge.streams import ClientStream
 from trunkline.v1.forward_service_pb2_grpc import ForwardServiceStub
 from trunkline.v1.model_service_pb2_grpc import ModelServiceStub
 
@@ -105,7 +106,7 @@ class BaseHandler(RequestHandler):
         self.request_id = request_id(self.request.headers)
         self.length = _declared_length(self.request.headers)
         self.connection = cast("HTTP1Connection", self.request.connection)
-        self.stream: IOStream = self.connection.stream
+        self.stream = cast("ClientStream", self.connection.stream)
         self.is_committed = False
         self._body: bytes | bytearray = b""
         self._received = 0
@@ -261,8 +262,9 @@ class BaseHandler(RequestHandler):
             if not self._is_gone:
                 await self._answer_once()
         except StreamClosedError:
-            # The client left while its answer was written.
+            # The client left while its answer was written; whoever makes the rest of it may stop.
             self._is_gone = True
+            self.cancel_call()
         except asyncio.CancelledError:
             # Cancelling the call for a client that left comes out here; anything else goes on up.
             if not self._is_gone:

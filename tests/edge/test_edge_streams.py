@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from tornado.httputil import HTTPInputError
+from tornado.iostream import StreamClosedError
 
 from edge.deadlines import Deadlines
 from edge.streams import ClientStream, keep_alive
@@ -96,3 +97,40 @@ def test_a_peer_that_vanishes_is_noticed_within_two_minutes() -> None:
             if hasattr(socket, name)
         ]
         assert values in ([60, 15, 4], [15, 4], [])
+
+
+async def test_what_the_system_takes_at_once_needs_no_waiting(pair: Pair) -> None:
+    stream, client = pair
+
+    assert stream.send(b"x" * 1000) is None
+    assert client.recv(2000) == b"x" * 1000
+
+
+async def test_what_is_sent_arrives_in_order_when_a_client_takes_it_late(pair: Pair) -> None:
+    stream, client = pair
+    client.setblocking(False)
+    parts = [b"a", b"b" * 4_000_000, b"c" * 1000, b"d" * 4_000_000, b"e"]
+
+    waits = [stream.send(part) for part in parts]
+    expected, received = b"".join(parts), b""
+    loop = asyncio.get_running_loop()
+    while len(received) < len(expected):
+        received += await soon(loop.sock_recv(client, 1_000_000))
+
+    assert received == expected
+    assert waits[0] is None
+    for wait in waits[1:]:
+        assert wait is not None
+        await soon(wait)
+    assert stream.send(b"again") is None
+
+
+async def test_a_send_to_a_client_that_has_left_says_so(pair: Pair) -> None:
+    stream, client = pair
+    client.close()
+
+    with pytest.raises(StreamClosedError):
+        for _ in range(3):
+            wait = stream.send(b"x")
+            if wait is not None:
+                await soon(wait)
