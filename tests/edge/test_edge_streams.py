@@ -125,12 +125,16 @@ async def test_what_is_sent_arrives_in_order_when_a_client_takes_it_late(pair: P
     assert stream.send(b"again") is None
 
 
+async def send_thrice(stream: ClientStream) -> None:
+    for _ in range(3):
+        wait = stream.send(b"x")
+        if wait is not None:
+            await soon(wait)
+
+
 async def test_a_send_to_a_client_that_has_left_says_so(pair: Pair) -> None:
     stream, client = pair
     client.close()
 
     with pytest.raises(StreamClosedError):
-        for _ in range(3):
-            wait = stream.send(b"x")
-            if wait is not None:
-                await soon(wait)
+        await send_thrice(stream)
