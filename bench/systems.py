@@ -205,20 +205,26 @@ def trunkline(
 
 
 @contextmanager
-def two_tier(place: Place) -> Iterator[System]:
+def two_tier(
+    place: Place,
+    name: str = "two-tier",
+    binaries: Path = _BIN,
+    environ: Mapping[str, str] | None = None,
+) -> Iterator[System]:
     """The gateway with a router and an edge as processes of their own."""
     began = time.monotonic()
-    settings = _environ(place, None, "state-two")
+    settings = {**_environ(place, None, f"state-{name}"), **(environ or {})}
+    command = binaries / "trunkline"
     with ExitStack() as stack:
         router = stack.enter_context(
-            launched([_BIN / "trunkline", "router"], place, until=r"gRPC .*\n", environ=settings)
+            launched([command, "router"], place, until=r"gRPC .*\n", environ=settings)
         )
         settings["TRUNKLINE_ROUTER"] = f"127.0.0.1:{router.port(r'gRPC .*:([0-9]+)')}"
         edge = stack.enter_context(
-            launched([_BIN / "trunkline", "edge"], place, until=r"curl .*\n", environ=settings)
+            launched([command, "edge"], place, until=r"curl .*\n", environ=settings)
         )
         roots = (router.process.pid, edge.process.pid)
-        yield System("two-tier", edge.port(), roots, started=time.monotonic() - began)
+        yield System(name, edge.port(), roots, started=time.monotonic() - began)
 
 
 _NGINX: Final = """
