@@ -95,6 +95,7 @@ class Call:
     `body` makes OpenAI's JSON of what the caller sent; it is called once the caller is known, and raises
     `InvalidRequestError`. `name` is the model for GET_MODEL. `deadline` is in seconds of the loop's clock;
     `has_own_deadline`: it is the one that we set, not the caller's. `snapshot` serves the call to its end.
+    `tells_last`: the caller reads what is told beside a whole answer behind it.
     """
 
     operation: Operation
@@ -108,6 +109,7 @@ class Call:
     is_stream: bool = False
     is_strict: bool = False
     has_own_deadline: bool = False
+    tells_last: bool = False
 
 
 class Body(NamedTuple):

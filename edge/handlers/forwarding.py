@@ -11,6 +11,9 @@ from edge.headers import (
 from edge.status import HttpFailure, refusal
 from trunkline.v1.forward_service_pb2 import ForwardRequest
 
+_TRAILING = ("x-trunkline-trailing", "true")
+"""Asks for what is told beside a whole answer in the same write."""
+
 
 class ForwardingHandler(BaseHandler):
     """A request that becomes a `Forward` call."""
@@ -37,11 +40,13 @@ class ForwardingHandler(BaseHandler):
         call = self.context.forward.Forward(
             request,
             timeout=self.timeout,
-            metadata=call_metadata(self.request.headers, self.request_id),
+            metadata=(*call_metadata(self.request.headers, self.request_id), _TRAILING),
         )
         self.call = call
         response = await call
-        self.begin(200, response_headers(await call.initial_metadata()))
+        # A router that does not know what is asked for tells it in front of the answer.
+        told = await call.trailing_metadata() or await call.initial_metadata()
+        self.begin(200, response_headers(told))
         kind = response.content_type
         self.set_header("content-type", kind if is_printable(kind) else "application/json")
         await self.end(response.body)

@@ -77,6 +77,7 @@ class Door:
             is_stream=is_stream,
             is_strict=given.get("x-trunkline-strict") == "true",
             has_own_deadline=total <= ahead,
+            tells_last=given.get("x-trunkline-trailing") == "true",
         )
 
     async def answers(
@@ -114,7 +115,11 @@ class Door:
                     pass
             if call.record.failure and not forwards:
                 raise call.record.failure
-            await context.send_initial_metadata(_metadata(call))
+            if call.tells_last:
+                # It leaves with the answer: one write, and one completion to wait for.
+                context.set_trailing_metadata(_metadata(call))
+            else:
+                await context.send_initial_metadata(_metadata(call))
             return answer
         except TrunklineError as exc:
             await status.abort(context, exc, _metadata(call), forwards=forwards)

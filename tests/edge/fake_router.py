@@ -64,6 +64,7 @@ class FakeRouter(ForwardServiceServicer, ModelServiceServicer):
     )
     health: int = HealthCheckResponse.SERVING
     keys: frozenset[str] = frozenset()
+    tells_last: bool = False
     seen: list[Seen] = field(default_factory=list)
     port: int = 0
 
@@ -72,7 +73,10 @@ class FakeRouter(ForwardServiceServicer, ModelServiceServicer):
     ) -> None:
         async def answer(request: ForwardRequest, context: Context) -> ForwardResponse:
             pairs = tuple((name.replace("_", "-"), value) for name, value in metadata.items())
-            await context.send_initial_metadata(pairs)
+            if self.tells_last:
+                context.set_trailing_metadata(pairs)
+            else:
+                await context.send_initial_metadata(pairs)
             return ForwardResponse(content_type=kind, body=body)
 
         self.answer = answer

@@ -25,6 +25,7 @@ async def test_credential_trace_and_strictness_reach_the_router(
     assert sent["authorization"] == "Bearer key"
     assert sent["traceparent"] == TRACEPARENT
     assert sent["x-trunkline-strict"] == "true"
+    assert sent["x-trunkline-trailing"] == "true"
     assert "cookie" not in sent
 
 
@@ -43,9 +44,11 @@ async def test_a_credential_that_cannot_travel_is_left_out_for_the_router_to_jud
     client.leave()
 
 
+@pytest.mark.parametrize("tells_last", [True, False], ids=["behind it", "in front of it"])
 async def test_the_answer_keeps_body_type_and_listed_headers(
-    edge: RunningEdge, http: aiohttp.ClientSession, router: FakeRouter
+    edge: RunningEdge, http: aiohttp.ClientSession, router: FakeRouter, *, tells_last: bool
 ) -> None:
+    router.tells_last = tells_last
     router.will_answer(
         b" {}\n",
         "application/json; charset=utf-8",

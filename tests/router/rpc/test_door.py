@@ -90,6 +90,21 @@ async def test_an_answer_says_where_it_came_from_and_what_it_cost(tmp_path: Path
     assert of_stream.keys() == metadata.keys() - {"x-trunkline-cost-usd"}
 
 
+async def test_what_is_told_of_a_whole_answer_comes_behind_it_where_that_is_asked_for(
+    tmp_path: Path,
+) -> None:
+    asked = (("x-trunkline-trailing", "true"), ("x-request-id", "mine"))
+    async with running(tmp_path, WHOLE) as (started, _), stubs(started.grpc) as client:
+        usual = await told(client.chat.CreateChatCompletion(unary(), metadata=asked[1:]))
+        call = client.chat.CreateChatCompletion(unary(), metadata=asked)
+        await call
+        before, behind = await call.initial_metadata(), dict(await call.trailing_metadata())
+
+    assert not before
+    assert behind.keys() == usual.keys()
+    assert behind["x-request-id"] == "mine"
+
+
 async def test_a_failure_says_the_same_in_its_trailers(tmp_path: Path) -> None:
     async with running(tmp_path, reply({}, 500)) as (started, _), stubs(started.grpc) as client:
         failed = await failure_of(client.chat.CreateChatCompletion(unary()))
