@@ -49,7 +49,8 @@ class _Call(grpc.aio.Call):
         return grpc.aio.Metadata(*(await self._rpc.started() if initial is None else initial))
 
     async def trailing_metadata(self) -> grpc.aio.Metadata:
-        return grpc.aio.Metadata(*(await self._rpc.ended()).trailing)
+        status = self._rpc.status or await self._rpc.ended()
+        return grpc.aio.Metadata(*status.trailing)
 
     async def code(self) -> grpc.StatusCode:
         return (await self._rpc.ended()).code
