@@ -28,12 +28,13 @@ class _Peek(msgspec.Struct):
     """What must be known of every request; the rest is scanned and skipped."""
 
     model: str
-    messages: list[_Object]
+    messages: msgspec.Raw
     stream: bool | None = None
     stream_options: Any = None
 
 
 _PEEK = msgspec.json.Decoder(_Peek)
+_MESSAGES = msgspec.json.Decoder(list[_Object])
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,8 @@ class ChatRequest:
     stream: bool
     include_usage: bool
     created: int
+    outline: request_body.Outline = field(repr=False)
+    """`body` without its messages."""
 
     @classmethod
     def parse(cls, body: bytes, created: int) -> Self:
@@ -58,9 +61,11 @@ class ChatRequest:
             request_body.decoded(body)
         try:
             peek = _PEEK.decode(body)
+            _MESSAGES.decode(peek.messages)
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
             peek = _peek_slowly(body)
-        request_body.refuse_duplicates(body, ("model", "stream"))
+        outline = request_body.outline(body, b"messages", peek.messages)
+        request_body.refuse_duplicates(body, ("model", "stream"), outline)
         options = peek.stream_options
         return cls(
             body=body,
@@ -68,6 +73,7 @@ class ChatRequest:
             stream=bool(peek.stream),
             include_usage=isinstance(options, Mapping) and options.get("include_usage") is True,
             created=created,
+            outline=outline,
         )
 
     @cached_property
@@ -92,7 +98,7 @@ class ChatRequest:
             return self.body
         if not ask_usage or not self._may_have_options():
             # No such member under any spelling: nothing has to be looked for in what may be megabytes.
-            span = (0, 0) if model == self.model else request_body.text_member(self.body, b"model")
+            span = (0, 0) if model == self.model else self.outline.text_member(b"model")
             if span:
                 return self._edited_at(span, model, ask_usage=ask_usage)
         try:
@@ -103,7 +109,8 @@ class ChatRequest:
             raise request_body.malformed(jsontext.MalformedJsonError("nested too deeply")) from exc
 
     def _may_have_options(self) -> bool:
-        return b'"stream_options"' in self.body or request_body.has_escaped_letters(self.body)
+        own = self.outline
+        return own.occurrences(b"stream_options") > 0 or own.has_escaped_letters
 
     def _edited_at(self, span: tuple[int, int], model: str, *, ask_usage: bool) -> bytes:
         """Return the body with `model` where `span` is, unless that is empty."""
@@ -168,7 +175,7 @@ def _peek_slowly(body: bytes) -> _Peek:
             missing = f"Missing required parameter: '{key}'."
             wrong = f"Invalid type for '{key}': expected {expected}."
             raise InvalidRequestError(wrong if key in value else missing, param=key)
-    return _Peek(value["model"], [], value.get("stream"), value.get("stream_options"))
+    return _Peek(value["model"], msgspec.Raw(b""), value.get("stream"), value.get("stream_options"))
 
 
 def _is_list_of_objects(value: object) -> bool:

@@ -2,7 +2,11 @@
 
 import re
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
+
+import msgspec
 
 from router.errors import InvalidRequestError
 from router.wire import jsontext
@@ -33,37 +37,75 @@ _ESCAPED_LETTER: Final = re.compile(rb"\\u00[67]")
 """How a letter of a key can be spelt otherwise."""
 
 _TEXT_VALUE: Final = re.compile(rb'[ \t\r\n]*:[ \t\r\n]*("[^"\\]*")')
+_VALUE_BEGINS: Final = rb"[ \t\r\n]*:[ \t\r\n]*"
 
 
-def has_escaped_letters(body: bytes) -> bool:
-    """Whether a key of plain letters may stand in a body under another spelling."""
-    return b"\\u00" in body and _ESCAPED_LETTER.search(body) is not None
-
-
-def text_member(body: bytes, name: bytes) -> tuple[int, int] | None:
-    """Return from where to where the value of a top-level member stands, its quotes included.
-
-    `body` is well-formed and has the member, whose value is a string. None if its place cannot be seen
-    without a walk: if the name occurs twice (in an object within, perhaps), or may be spelt otherwise.
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """A well-formed body without one of the values in it, mostly all that is large: its own members' names
+    all stand in `text`. The value stood at `cut` and had `length` bytes.
     """
-    key = b'"%b"' % name
-    at = body.find(key)
-    if at < 0 or body.find(key, at + len(key)) >= 0 or has_escaped_letters(body):
-        return None
-    found = _TEXT_VALUE.match(body, at + len(key))
-    return found.span(1) if found else None
+
+    text: bytes
+    cut: int = 0
+    length: int = 0
+
+    @property
+    def has_escaped_letters(self) -> bool:
+        """Whether a name of plain letters may stand here under another spelling."""
+        return b"\\" in self.text and _ESCAPED_LETTER.search(self.text) is not None
+
+    def occurrences(self, name: bytes) -> int:
+        """How often a name stands here: as one of the body's own, of an object within, or as a value."""
+        return self.text.count(b'"%b"' % name)
+
+    def text_member(self, name: bytes) -> tuple[int, int] | None:
+        """Return from where to where in the body the value of a member stands, its quotes included.
+
+        The body has the member, and its value is a string. None if its place cannot be seen without a walk:
+        if the name occurs twice (in an object within, perhaps), or may be spelt otherwise.
+        """
+        if self.occurrences(name) != 1 or self.has_escaped_letters:
+            return None
+        key = b'"%b"' % name
+        found = _TEXT_VALUE.match(self.text, self.text.index(key) + len(key))
+        if not found:
+            return None
+        moved = self.length if found.start(1) >= self.cut else 0
+        return found.start(1) + moved, found.end(1) + moved
 
 
-def refuse_duplicates(body: bytes, names: Collection[str]) -> None:
+@lru_cache
+def _beginning(name: bytes) -> re.Pattern[bytes]:
+    return re.compile(b'"%b"' % name + _VALUE_BEGINS)
+
+
+def outline(body: bytes, name: bytes, value: msgspec.Raw) -> Outline:
+    """Return the outline of `body`, without the value of its member `name`, which is spelt `value`.
+
+    Where the value stands is guessed, and seen to be right by comparing: the same bytes behind the same name
+    are the same value, be it of an object within, and no name of the body's own is in it.
+    """
+    found = _beginning(name).search(body)
+    text = memoryview(value)
+    if not (found and text and body.startswith(text, found.end())):
+        return Outline(body)
+    cut, length = found.end(), text.nbytes
+    return Outline(body[:cut] + body[cut + length :], cut, length)
+
+
+def refuse_duplicates(body: bytes, names: Collection[str], seen_in: Outline | None = None) -> None:
     """Refuse two spellings of one of `names`: whoever reads the other one is fooled.
 
     A body in which each name occurs once at most and no key can be spelt with escapes needs no walk.
+    `seen_in` is its outline, if one is known.
 
     Raises:
         InvalidRequestError: naming the field.
 
     """
-    if not has_escaped_letters(body) and all(_occurs_once(body, name) for name in names):
+    own = seen_in or Outline(body)
+    if all(own.occurrences(name.encode()) < 2 for name in names) and not own.has_escaped_letters:
         return
     seen: set[str] = set()
     try:
@@ -76,12 +118,6 @@ def refuse_duplicates(body: bytes, names: Collection[str]) -> None:
         raise malformed(exc) from exc
     except RecursionError as exc:
         raise malformed(jsontext.MalformedJsonError("nested too deeply")) from exc
-
-
-def _occurs_once(body: bytes, name: str) -> bool:
-    key = b'"%b"' % name.encode()
-    at = body.find(key)
-    return at < 0 or body.find(key, at + len(key)) < 0
 
 
 def edited(text: str, edits: Iterable[Edit]) -> bytes:

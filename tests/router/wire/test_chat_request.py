@@ -144,6 +144,12 @@ def test_an_edit_changes_one_value_of_any_request(rest: dict[str, object], model
         '{"mod\\u0065l": "m", "messages": [{"model": "inner"}]}',
         '{"messages": [], "model": "m", "stream_options": {"x": 1}}',
         '{"messages": [], "model": "\\u006d"}',
+        '{"metadata": {"messages": [{"x": 1}], "model": "in"}, "model": "m", "messages": [{"x": 1}]}',
+        '{"metadata": {"messages": [{"x": 1}]}, "messages": [{"x": 2}], "model": "m"}',
+        '{"messages": [{"x": 1}], "messages": [{"x": 2}], "model": "m"}',
+        '{"messages": [{"x": 1}], "messages": [{"x": 1}], "model": "m"}',
+        '{"user": "messages", "model": "m", "messages" \t: \n [{"content": "\\"model\\": 1"}]}',
+        '{"m\\u0065ssages": [{"x": 1}], "model": "m"}',
     ],
 )
 @pytest.mark.parametrize("stream", [False, True])
@@ -158,3 +164,47 @@ def test_only_the_model_is_edited_wherever_and_however_it_stands(
     if stream:
         expected["stream_options"] = {**expected.get("stream_options", {}), "include_usage": True}
     assert edited == expected
+
+
+_MODEL = "\\u006dodel"
+_NAMES = st.sampled_from(["model", "messages", "stream", "stream_options", "x", _MODEL])
+_SPACES = st.sampled_from(["", " ", "\n\t"])
+_MESSAGES = st.sampled_from(["[]", '[{"model":"a"}]', '[{"messages":[{"stream":true}]}, {}]'])
+_OTHERS = st.sampled_from(
+    ['"model"', '{"messages":[]}', '{"model":"a","messages":[{"model":"a"}]}', "[true]", "null"]
+)
+
+
+def _members(draw: st.DrawFn) -> list[tuple[str, str]]:
+    names = draw(st.lists(_NAMES, max_size=5))
+    values = {
+        _MODEL: st.just('"a"'),
+        "model": st.just('"a"'),
+        "messages": _MESSAGES,
+        "stream": st.just("true"),
+    }
+    members = [(name, draw(values.get(name, _OTHERS))) for name in names]
+    required = [("model", '"a"'), ("messages", draw(_MESSAGES)), ("stream", "true")]
+    return draw(st.permutations([*members, *(r for r in required if r[0] not in names)]))
+
+
+@st.composite
+def _bodies(draw: st.DrawFn) -> str:
+    space = draw(_SPACES)
+    written = [f'{space}"{name}"{space}:{space}{value}{space}' for name, value in _members(draw)]
+    return "{" + ",".join(written) + "}"
+
+
+@given(_bodies())
+def test_two_spellings_of_a_name_are_refused_and_nothing_else_is(body: str) -> None:
+    keys: list[str] = json.loads(body, object_pairs_hook=lambda pairs: [key for key, _ in pairs])
+    twice = [key for key in ("model", "stream") if keys.count(key) > 1]
+    if twice:
+        with pytest.raises(InvalidRequestError, match=r"'(model|stream)' twice"):
+            parse(body.encode())
+        return
+
+    request = parse(body.encode())
+
+    fields = json.loads(body)
+    assert json.loads(request.edited(model="new", ask_usage=False)) == {**fields, "model": "new"}
