@@ -152,8 +152,7 @@ class RouterApp:
             await self.registry.move()
 
     def _forget_what_is_gone(self, snapshot: Snapshot) -> None:
-        listed = (d for model in snapshot.models for d in model.deployments)
-        self.book.forget_all_but(listed, time.monotonic())
+        self.book.forget_all_but(snapshot.targets, time.monotonic())
         self.world.gates.forget_unused()
 
     async def start(self) -> int:

@@ -1,4 +1,8 @@
-"""Frozen values that every layer of the router shares. Imports nothing of ours."""
+"""Frozen values that every layer of the router shares. Imports nothing of ours.
+
+Those that a long list has by the hundred thousand are structs that the garbage collector does not look at
+(`gc=False`): they hold no cycles, and looking at them all would stop the event loop.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,6 +10,8 @@ from decimal import Context, Decimal
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
+
+import msgspec
 
 
 class Secret:
@@ -67,8 +73,7 @@ _EXACT: Final = Context(prec=128)
 """More digits than a price (64 at most) times a count of tokens can have."""
 
 
-@dataclass(frozen=True, slots=True)
-class Price:
+class Price(msgspec.Struct, frozen=True, gc=False):
     """US dollars per 1,000 tokens, exact."""
 
     prompt_1k: Decimal
@@ -123,13 +128,12 @@ class Provider:
         return self.key_variable if self.api_key is None and self.signer is None else None
 
 
-@dataclass(frozen=True, slots=True)
-class Deployment:
+class Deployment(msgspec.Struct, frozen=True, gc=False):
     """One place where a model runs: a row of the list, resolved against the provider's configuration.
 
     `path` is sent verbatim, its query included, after the provider's `base_url`. `price` is None where
     the row is unpriced: then no cost is claimed. `spares` are the same deployment with each further key of
-    its provider. `target` names the place, whatever row or key leads there.
+    its provider. `target` names the place, whatever row or key leads there; it is never stated.
     """
 
     model: str
@@ -143,11 +147,12 @@ class Deployment:
     priority: int = 0
     context_window: int | None = None
     max_output_tokens: int | None = None
-    spares: "tuple[Deployment, ...]" = field(default=(), repr=False)
-    target: str = field(init=False, repr=False, compare=False)
+    spares: "tuple[Deployment, ...]" = ()
+    target: str = ""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "target", f"{self.url}#{self.upstream_model}")
+        target = f"{self.url}#{self.upstream_model}"
+        msgspec.structs.force_setattr(self, "target", target)
 
     @property
     def url(self) -> str:

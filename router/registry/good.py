@@ -9,6 +9,7 @@ from typing import Any, Final
 from router.config import Policy
 from router.registry.guard import Extent, extent_of
 from router.registry.location import NO_VALIDATORS, Validators
+from router.registry.pace import Pace, at_once, batches
 from router.registry.rows import ListedModel, Reading
 from router.routing.snapshot import Model, Snapshot, listing
 from router.values import Deployment
@@ -57,37 +58,37 @@ def make(
     digest: str,
     past: Past,
     now: float,
-    validators: Validators = NO_VALIDATORS,
+    pace: Pace = at_once,
 ) -> GoodList:
     """Make a good list of a reading that has models; the generation grows unless it is the past's own.
 
     It is served by the default policy until it is `governed` by another.
     """
-    fingerprint = _fingerprint(reading, digest)
+    fingerprint = _fingerprint(reading, digest, pace)
     is_new = not past.generation or fingerprint != past.fingerprint
     generation = past.generation + is_new
     created = {
         model.id: past.created.get(model.id, int(now)) if model.created is None else model.created
-        for model in reading.models
+        for model in pace(reading.models)
     }
+    remembered = _remembered(past.created, created, pace)
     return GoodList(
-        snapshot=_snapshot(reading, generation, created),
-        extent=extent_of(reading),
+        snapshot=_snapshot(reading, generation, created, pace),
+        extent=extent_of(reading, pace),
         digest=digest,
-        past=Past(generation, fingerprint, MappingProxyType(_remembered(past.created, created))),
+        past=Past(generation, fingerprint, MappingProxyType(remembered)),
         confirmed_at=now,
-        validators=validators,
     )
 
 
-def is_same(reading: Reading, snapshot: Snapshot) -> bool:
+def is_same(reading: Reading, snapshot: Snapshot, pace: Pace = at_once) -> bool:
     """Tell whether a list offers what `snapshot` offers: other bytes, but nothing of it matters here."""
     return (
         len(reading.models) == len(snapshot.models)
         and reading.set_aside == snapshot.set_aside
         and all(
             _model(listed, model.created) == model and listed.created in (None, model.created)
-            for listed, model in zip(reading.models, snapshot.models, strict=True)
+            for listed, model in pace(zip(reading.models, snapshot.models, strict=True))
         )
     )
 
@@ -109,29 +110,35 @@ def confirmed(
     )
 
 
-def _fingerprint(reading: Reading, digest: str) -> str:
+def _fingerprint(reading: Reading, digest: str, pace: Pace) -> str:
     """A digest of what decides how a list is served: its bytes, and what its handles mean."""
-    providers = (d.provider for model in reading.models for d in model.deployments)
-    meanings = sorted({(p.name, p.base_url, str(p.dialect), p.whole_handle) for p in providers})
+    # Few, of many rows: told apart by what they are in memory first.
+    providers = {id(d.provider): d.provider for m in pace(reading.models) for d in m.deployments}
+    meanings = sorted(
+        {(p.name, p.base_url, str(p.dialect), p.whole_handle) for p in providers.values()}
+    )
     return digest_of(repr((digest, meanings, len(reading.set_aside))).encode())
 
 
-def _remembered(before: Mapping[str, int], now: Mapping[str, int]) -> dict[str, int]:
+def _remembered(before: Mapping[str, int], now: Mapping[str, int], pace: Pace) -> Mapping[str, int]:
     """Join two maps of ages; of the models that are gone only the last ones stay."""
-    gone = [item for item in before.items() if item[0] not in now]
-    return dict(gone[-MAX_GONE:]) | dict(now)
+    gone = [item for item in pace(before.items()) if item[0] not in now]
+    return dict(gone[-MAX_GONE:]) | dict(now) if gone else now
 
 
-def _snapshot(reading: Reading, generation: int, created: Mapping[str, int]) -> Snapshot:
-    models = tuple(_model(listed, created[listed.id]) for listed in reading.models)
-    names = {alias: model for model in models for alias in model.aliases}
-    names |= {model.id: model for model in models}
+def _snapshot(
+    reading: Reading, generation: int, created: Mapping[str, int], pace: Pace
+) -> Snapshot:
+    by_id = {each.id: _model(each, created[each.id]) for each in pace(reading.models)}
+    models = tuple(by_id.values())
+    aliases = {alias: model for model in pace(models) for alias in model.aliases}
     return Snapshot(
         generation=generation,
         models=models,
         set_aside=reading.set_aside,
-        by_name=MappingProxyType(names),
-        listing=listing(models),
+        by_name=MappingProxyType(aliases | by_id),
+        targets={d.target for model in pace(models) for d in model.deployments},
+        listing=listing(pace(batches(models))),
     )
 
 
@@ -146,17 +153,25 @@ def _model(listed: ListedModel, created: int) -> Model:
     )
 
 
-def price_jumps(before: Snapshot, after: Snapshot) -> tuple[str, ...]:
+def price_jumps(before: Snapshot, after: Snapshot, pace: Pace = at_once) -> tuple[str, ...]:
     """Return a sentence for each deployment whose price changed by more than the factor `PRICE_JUMP`."""
-    known = {_place(d): d for model in before.models for d in model.deployments}
     return tuple(
         f"{d.model} at {d.provider.name}: {kind} price was {old}, is {new}"
-        for model in after.models
-        for d in model.deployments
-        if (was := known.get(_place(d)))
+        for model in pace(after.models)
+        for was, d in _kept(before.by_name.get(model.id), model)
         for kind, old, new in _changes(was, d)
         if old > new * PRICE_JUMP or new > old * PRICE_JUMP
     )
+
+
+def _kept(before: Model | None, now: Model) -> Iterator[tuple[Deployment, Deployment]]:
+    """Yield each deployment of a model that it had before: as it was, as it is."""
+    if before is None or before.deployments == now.deployments:
+        return
+    known = {_place(d): d for d in before.deployments}
+    for deployment in now.deployments:
+        if was := known.get(_place(deployment)):
+            yield was, deployment
 
 
 def _place(d: Deployment) -> tuple[str, str, str, str]:

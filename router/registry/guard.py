@@ -8,8 +8,10 @@ three fetches in a row bring the same models, or an operator accepts it.
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from heapq import merge
 from typing import Final
 
+from router.registry.pace import Pace, at_once, batches
 from router.registry.rows import Reading
 
 GUARDED_ROWS: Final = 10
@@ -50,15 +52,20 @@ class Verdict:
 ACCEPTED: Final = Verdict(is_accepted=True)
 
 
-def extent_of(reading: Reading) -> Extent:
-    served = sum(len(model.deployments) for model in reading.models)
-    ids = digest_of_ids(model.id for model in reading.models)
+def extent_of(reading: Reading, pace: Pace = at_once) -> Extent:
+    served = sum(len(model.deployments) for model in pace(reading.models))
+    ids = digest_of_ids((model.id for model in reading.models), pace)
     return Extent(reading.rows, served, len(reading.models), ids)
 
 
-def digest_of_ids(ids: Iterable[str]) -> str:
+def digest_of_ids(ids: Iterable[str], pace: Pace = at_once) -> str:
     """Return a digest of a set of model ids, whatever their order."""
-    return hashlib.sha256("\n".join(sorted(ids)).encode()).hexdigest()
+    # Sorted in runs that are merged: one call would take long.
+    runs = [sorted(run) for run in pace(batches(ids))]
+    found = hashlib.sha256()
+    for number, batch in enumerate(pace(batches(merge(*runs)))):
+        found.update(("\n" * (number > 0) + "\n".join(batch)).encode())
+    return found.hexdigest()
 
 
 def judge(
@@ -66,6 +73,7 @@ def judge(
     good: Extent | None,
     agreement: Agreement | None = None,
     accepted_ids: str | None = None,
+    pace: Pace = at_once,
 ) -> Verdict:
     """Judge a list by the one that is served, if any.
 
@@ -73,7 +81,7 @@ def judge(
     """
     if not reading.models:
         return Verdict(is_accepted=False, reason=_barren(reading))
-    new = extent_of(reading)
+    new = extent_of(reading, pace)
     if good is None or not _is_shrunk(new, good):
         return ACCEPTED
     fetches = agreement.fetches + 1 if agreement and agreement.ids == new.ids else 1

@@ -6,8 +6,9 @@ from typing import Final
 
 from router.config import ProvidersConfig, RouterConfig
 from router.errors import ConfigError
-from router.registry.good import GoodList, digest_of, make
+from router.registry.good import GoodList, confirmed, digest_of, make
 from router.registry.location import Location, LocationError, locate, masked
+from router.registry.pace import Pace, at_once
 from router.registry.rows import Reading, read
 from router.registry.scan import ListError
 from router.registry.source import FETCH_SECONDS, Source
@@ -70,13 +71,16 @@ def read_bundled(providers: ProvidersConfig) -> Reading:
     return read(BUNDLED.read_bytes(), providers)
 
 
-def revive(saved: Saved, providers: ProvidersConfig) -> tuple[Reading, GoodList] | None:
+def revive(
+    saved: Saved, providers: ProvidersConfig, pace: Pace = at_once
+) -> tuple[Reading, GoodList] | None:
     """Return a saved list as it is served under this configuration; None if nothing of it can be."""
     try:
-        reading = read(saved.body, providers)
+        reading = read(saved.body, providers, pace)
     except ListError:
         return None
     if not reading.models:
         return None
     digest = digest_of(saved.body)
-    return reading, make(reading, digest, saved.past, saved.saved_at, saved.validators)
+    good = make(reading, digest, saved.past, saved.saved_at, pace)
+    return reading, confirmed(good, saved.saved_at, saved.validators)

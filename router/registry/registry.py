@@ -7,10 +7,11 @@ that a source sends, and no fault of ours on the way, ends the refresh itself.
 import asyncio
 import random
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+import weakref
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import structlog
 
@@ -29,7 +30,8 @@ from router.registry.guard import ACCEPTED, Agreement, Verdict, judge
 from router.registry.journal import log_replaced
 from router.registry.location import NO_VALIDATORS
 from router.registry.origin import Origin, origin_of, read_bundled, revive
-from router.registry.rows import Reading, read
+from router.registry.pace import REST_SECONDS, Pace, in_slices, let_go
+from router.registry.rows import Note, Reading, read
 from router.registry.scan import ListError
 from router.registry.source import FETCH_SECONDS, Fetched, SourceError
 from router.registry.status import Status, degraded
@@ -38,6 +40,8 @@ from router.routing.snapshot import EMPTY, Snapshot
 from router.transport.seam import Transport
 
 _log = structlog.get_logger()
+
+_T = TypeVar("_T")
 
 BACKOFF_SECONDS: Final = 1.0
 """The first pause while nothing is served; it doubles up to the period of the refresh."""
@@ -62,10 +66,15 @@ class Surroundings:
 
 @dataclass(frozen=True, slots=True)
 class _Offer:
-    """A fetched list, compared with the one that is served. `reading` is None where nothing has changed."""
+    """A fetched list, compared with the one that is served.
+
+    `good` is what it makes: None where nothing has changed, or where it is refused. `notes` are what was
+    ignored of it.
+    """
 
     digest: str
-    reading: Reading | None = None
+    good: GoodList | None = None
+    notes: tuple[Note, ...] = ()
     verdict: Verdict = ACCEPTED
 
 
@@ -104,6 +113,10 @@ class Registry:
         self._changed = asyncio.Event()
         self._is_closed = False
         self._is_foreign = False
+        self._retired: list[Iterable[Any]] = []
+        """What lists were made of that no call holds any more, to be freed piece by piece."""
+        self._rest = 0.0
+        """How long work pauses between its slices: not while the router is only starting."""
         self._task: asyncio.Task[None] | None = None
 
     def _follow(self, config: RouterConfig) -> None:
@@ -120,13 +133,14 @@ class Registry:
         if self._origin is None:
             reading = await asyncio.to_thread(read_bundled, self._providers)
             self._served_from = None
-            await self._replace(make(reading, "", self._past, self._world.clock()), reading)
+            await self._replace(make(reading, "", self._past, self._world.clock()), reading.notes)
             return
         await self._restore(self._origin)
         await self.refresh_now()
         self._begin_refreshes()
 
     def _begin_refreshes(self) -> None:
+        self._rest = REST_SECONDS
         if not self._is_closed and self._task is None:  # closed while the source was asked
             self._task = asyncio.create_task(self._keep_fresh(), name="model-list-refresh")
 
@@ -174,10 +188,10 @@ class Registry:
         if self._served_from is None:
             return await asyncio.to_thread(read_bundled, config.providers), None
         store = self._served_from.store
-        saved = self._unsaved[0] if self._unsaved else await asyncio.to_thread(store.load)
+        saved = self._unsaved[0] if self._unsaved else await self._apart(store.load)
         if saved is None:
             return None
-        return await asyncio.to_thread(read, saved.body, config.providers), saved
+        return await self._apart(read, saved.body, config.providers), saved
 
     async def _serve_again(
         self, reading: Reading, saved: Saved | None, at_swap: Callable[[], None]
@@ -186,10 +200,11 @@ class Registry:
         digest = self._good.digest if self._good else ""
         validators = saved.validators if saved else NO_VALIDATORS
         when = self._good.confirmed_at if self._good else self._world.clock()
-        new = await asyncio.to_thread(make, reading, digest, past, when, validators)
+        made = await self._apart(make, reading, digest, past, when)
+        new = confirmed(made, when, validators)
         if self._served_from and saved:
             await self._keep(self._served_from, Saved.of(new, saved.body))
-        await self._replace(new, reading, at_swap)
+        await self._replace(new, reading.notes, at_swap)
 
     async def move(self) -> None:
         """Turn to the source of the configuration, after one that was another."""
@@ -280,26 +295,31 @@ class Registry:
             return min(doubled, self._period)
         return self._period * self._world.uniform(*JITTER)
 
+    async def _apart(self, work: Callable[..., _T], *arguments: Any) -> _T:
+        """Return what `work` gives, which takes long for a long list, out of the event loop's way."""
+        return await in_slices(work, *arguments, rest=self._rest)
+
     async def _restore(self, origin: Origin) -> None:
         """Serve the last good list from disk, until the source has been asked."""
-        saved = await asyncio.to_thread(origin.store.load)
+        saved = await self._apart(origin.store.load)
         if saved is None:
             return
         self._past = saved.past
-        revived = await asyncio.to_thread(revive, saved, self._providers)
+        revived = await self._apart(revive, saved, self._providers)
         if revived is None:
             return
         reading, good = revived
         if good.past != saved.past:  # the configuration has changed: a generation of its own
             await self._keep(origin, Saved.of(good, saved.body))
         self._served_from = origin
-        await self._replace(good, reading)
+        await self._replace(good, reading.notes)
 
     async def _attempt(self, origin: Origin) -> str:
         """Ask the source once. Return why its list is not served; empty if it is."""
         agreement, self._agreement = self._agreement, None
         known = self._good.validators if self._good else NO_VALIDATORS
         try:
+            await self._free_retired()
             if self._unsaved:
                 await self._keep(self._served_from or origin, self._unsaved[0])
             fetched = await origin.source.fetch(known)
@@ -320,39 +340,57 @@ class Registry:
         if fetched is None:
             self._good = self._good and confirmed(self._good, now)
             return ""
-        offer = await asyncio.to_thread(self._examine, origin, fetched.body, agreement)
-        if offer.reading is None:
-            self._good = self._good and confirmed(self._good, now, fetched.validators, offer.digest)
-            return ""
+        offer = await self._apart(self._examine, origin, fetched.body, agreement)
         if not offer.verdict.is_accepted:
             self._agreement = offer.verdict.agreement
             return offer.verdict.reason
-        new = await asyncio.to_thread(
-            make, offer.reading, offer.digest, self._past, now, fetched.validators
-        )
+        if offer.good is None:
+            self._good = self._good and confirmed(self._good, now, fetched.validators, offer.digest)
+            return ""
+        new = confirmed(offer.good, now, fetched.validators)
         # Disk first: were the process killed between, no generation would be given twice.
         await self._keep(origin, Saved.of(new, fetched.body))
         self._is_foreign, self._served_from = False, origin
-        await self._replace(new, offer.reading)
+        await self._replace(new, offer.notes)
         await asyncio.to_thread(origin.store.forget_accepted)
         return ""
 
-    def _examine(self, origin: Origin, body: bytes, agreement: Agreement | None) -> _Offer:
-        """Compare a list with the one that is served; in a thread, since lists can be large."""
+    def _examine(
+        self, origin: Origin, body: bytes, agreement: Agreement | None, pace: Pace
+    ) -> _Offer:
+        """Compare a list with the one that is served, and make it one that can be; in a thread."""
         good, digest = self._good, digest_of(body)
         if good and digest == good.digest:
             return _Offer(digest)
-        reading = read(body, self._providers)
-        if good and not self._is_foreign and is_same(reading, good.snapshot):
+        reading = read(body, self._providers, pace)
+        offer = self._judged(origin, reading, digest, agreement, pace)
+        held: list[Iterable[Any]] = [reading.models]
+        del reading
+        let_go(held, pace)
+        return offer
+
+    def _judged(
+        self,
+        origin: Origin,
+        reading: Reading,
+        digest: str,
+        agreement: Agreement | None,
+        pace: Pace,
+    ) -> _Offer:
+        good = None if self._is_foreign else self._good
+        if good and is_same(reading, good.snapshot, pace):
             return _Offer(digest)
         # Two sources are not compared: the new one was chosen.
-        extent = good.extent if good and not self._is_foreign else None
-        verdict = judge(reading, extent, agreement, origin.store.accepted())
-        return _Offer(digest, reading, verdict)
+        extent = good.extent if good else None
+        verdict = judge(reading, extent, agreement, origin.store.accepted(), pace)
+        if not verdict.is_accepted:
+            return _Offer(digest, verdict=verdict)
+        made = make(reading, digest, self._past, self._world.clock(), pace)
+        return _Offer(digest, made, reading.notes)
 
     async def _keep(self, origin: Origin, saved: Saved) -> None:
         try:
-            await asyncio.to_thread(origin.store.save, saved)
+            await self._apart(origin.store.save, saved)
         except StoreError as exc:
             _log.warning("model_list_not_saved", reason=str(exc))
             self._unsaved = (saved, str(exc))
@@ -360,7 +398,7 @@ class Registry:
             self._unsaved = None
 
     async def _replace(
-        self, good: GoodList, reading: Reading, at_swap: Callable[[], None] = lambda: None
+        self, good: GoodList, notes: tuple[Note, ...], at_swap: Callable[[], None] = lambda: None
     ) -> None:
         at_swap()
         before, good = self.snapshot, governed(good, self._policy)
@@ -368,4 +406,18 @@ class Registry:
         self.snapshot = good.snapshot
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
-        await asyncio.to_thread(log_replaced, before, good, reading)
+        self._retire(before)
+        await self._apart(log_replaced, before, good, notes)
+
+    def _retire(self, snapshot: Snapshot) -> None:
+        """Keep what a list is made of until its last call has ended, and then until it is freed.
+
+        Whoever drops the last reference, a call most likely, would free all of it at once.
+        """
+        # What refers to the models goes before them.
+        parts = (snapshot.models, (snapshot.targets,), (snapshot.by_name,))
+        weakref.finalize(snapshot, self._retired.extend, parts).atexit = False
+
+    async def _free_retired(self) -> None:
+        if self._retired:
+            await self._apart(let_go, self._retired)

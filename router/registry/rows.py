@@ -3,12 +3,15 @@
 Rows with one `model_version` are deployments of one model, which stands where its first row stands.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import msgspec
 
 from router.config import ProvidersConfig
 from router.registry import fields
 from router.registry.fields import Row, RowError
+from router.registry.pace import Pace, at_once
 from router.registry.scan import rows_of
 from router.routing.handle import HandleError, language_of, parse
 from router.routing.providers import at_location, resolve
@@ -25,8 +28,7 @@ class Note:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class ListedModel:
+class ListedModel(msgspec.Struct, frozen=True, gc=False):
     """A model as the list states it. `created` is None where no row of it says."""
 
     id: str
@@ -46,7 +48,7 @@ class Reading:
     notes: tuple[Note, ...] = ()
 
 
-def read(data: bytes, providers: ProvidersConfig) -> Reading:
+def read(data: bytes, providers: ProvidersConfig, pace: Pace = at_once) -> Reading:
     """Read a list.
 
     Raises:
@@ -54,15 +56,18 @@ def read(data: bytes, providers: ProvidersConfig) -> Reading:
 
     """
     resolver = _Resolver(providers)
-    good: list[_GoodRow] = []
+    # By number: a dict of rows, unlike a list of them, is not looked at by the collector. So below.
+    good: dict[int, _GoodRow] = {}
     set_aside: list[SetAside] = []
     number = -1
-    for number, value in enumerate(rows_of(data)):
+    for number, value in enumerate(pace(rows_of(data))):
         try:
-            good.append(_good_row(number, value, resolver))
+            good[number] = _good_row(value, resolver)
         except (RowError, HandleError) as exc:
             set_aside.append(SetAside(number, _name_in(value), str(exc)))
-    models, notes = _models_of(good)
+    models, notes = _models_of(good, pace)
+    for _ in pace(range(len(good))):
+        good.popitem()  # all at once would take long
     return Reading(number + 1, models, tuple(set_aside), notes)
 
 
@@ -111,9 +116,7 @@ class _Resolver:
         return _Target(provider, dialect, endpoint, path, spares)
 
 
-@dataclass(frozen=True, slots=True)
-class _GoodRow:
-    number: int
+class _GoodRow(msgspec.Struct, frozen=True, gc=False):
     model: str
     family: str
     created: int | None
@@ -121,12 +124,11 @@ class _GoodRow:
     aliases: tuple[object, ...]
 
 
-def _good_row(number: int, value: object, resolver: _Resolver) -> _GoodRow:
+def _good_row(value: object, resolver: _Resolver) -> _GoodRow:
     if not isinstance(value, dict):
         raise RowError(f"got {fields.shown(value)}, expected an object")
     model = fields.model_version(value)
     return _GoodRow(
-        number=number,
         model=model,
         family=fields.family(value),
         created=fields.whole(value, "created", 0, fields.MAX_SECONDS),
@@ -151,9 +153,8 @@ def _deployment(model: str, row: Row, target: _Target) -> Deployment:
     )
     if not target.spares:
         return deployment
-    return replace(
-        deployment, spares=tuple(replace(deployment, provider=each) for each in target.spares)
-    )
+    spares = tuple(msgspec.structs.replace(deployment, provider=each) for each in target.spares)
+    return msgspec.structs.replace(deployment, spares=spares)
 
 
 def _name_in(value: object) -> str:
@@ -164,46 +165,52 @@ def _name_in(value: object) -> str:
     return stated if fields.is_name(stated) else fields.shown(stated)
 
 
-@dataclass(slots=True)
-class _Gathered:
-    """The rows of one model, on their way to a `ListedModel`."""
+def _models_of(
+    rows: Mapping[int, _GoodRow], pace: Pace
+) -> tuple[tuple[ListedModel, ...], tuple[Note, ...]]:
+    firsts: dict[str, _GoodRow] = {}
+    # Of a model's further rows: few models have any, and a list for each would keep the collector busy.
+    others: dict[str, list[_GoodRow]] = {}
+    for row in pace(rows.values()):
+        if firsts.setdefault(row.model, row) is not row:
+            others.setdefault(row.model, []).append(row)
+    aliases: dict[str, dict[str, None]] = {}
+    notes = tuple(_give_aliases(rows, firsts, aliases, pace))
+    models = {
+        model: _listed((first, *others.get(model, ())), aliases.get(model, ()))
+        for model, first in pace(firsts.items())
+    }
+    return tuple(models.values()), notes
 
-    rows: list[_GoodRow] = field(default_factory=list)
-    # A dict keeps the order and finds repetitions.
-    aliases: dict[str, None] = field(default_factory=dict)
 
+def _give_aliases(
+    rows: Mapping[int, _GoodRow],
+    ids: Mapping[str, object],
+    given: dict[str, dict[str, None]],
+    pace: Pace,
+) -> Iterator[Note]:
+    """Give each alias to the first model that states it, unless it is a model's id; note the others.
 
-def _models_of(rows: list[_GoodRow]) -> tuple[tuple[ListedModel, ...], tuple[Note, ...]]:
-    gathered: dict[str, _Gathered] = {}
-    for row in rows:
-        gathered.setdefault(row.model, _Gathered()).rows.append(row)
-    notes = tuple(_give_aliases(rows, gathered))
-    return tuple(_listed(model, each) for model, each in gathered.items()), notes
-
-
-def _give_aliases(rows: list[_GoodRow], gathered: Mapping[str, _Gathered]) -> Iterator[Note]:
-    """Give each alias to the first model that states it, unless it is a model's id; note the others."""
+    `given` maps the models to theirs: a dict keeps the order and finds repetitions.
+    """
     owners: dict[str, str] = {}
-    for row in rows:
+    for number, row in pace(rows.items()):
         for alias in row.aliases:
             if not isinstance(alias, str) or not fields.is_name(alias):
-                yield Note(
-                    row.number, row.model, f"alias {fields.shown(alias)} is not a usable name"
-                )
-            elif alias in gathered:
-                yield Note(row.number, row.model, f"alias '{alias}' is the id of a model")
+                yield Note(number, row.model, f"alias {fields.shown(alias)} is not a usable name")
+            elif alias in ids:
+                yield Note(number, row.model, f"alias '{alias}' is the id of a model")
             elif (owner := owners.setdefault(alias, row.model)) != row.model:
-                yield Note(row.number, row.model, f"alias '{alias}' is an alias of '{owner}'")
+                yield Note(number, row.model, f"alias '{alias}' is an alias of '{owner}'")
             else:
-                gathered[row.model].aliases[alias] = None
+                given.setdefault(row.model, {})[alias] = None
 
 
-def _listed(model: str, gathered: _Gathered) -> ListedModel:
-    rows = gathered.rows
+def _listed(rows: tuple[_GoodRow, ...], aliases: Iterable[str]) -> ListedModel:
     return ListedModel(
-        id=model,
+        id=rows[0].model,
         family=rows[0].family,
         created=next((row.created for row in rows if row.created is not None), None),
         deployments=tuple(row.deployment for row in rows),
-        aliases=tuple(gathered.aliases),
+        aliases=tuple(aliases),
     )

@@ -68,9 +68,10 @@ class Follower(Registry):
         return self.snapshot
 
     async def _look(self, origin: Origin) -> None:
+        await self._free_retired()
         seen = await asyncio.to_thread(origin.store.state)
         if seen != self._seen:
-            saved = await asyncio.to_thread(origin.store.load)
+            saved = await self._apart(origin.store.load)
             self._seen = seen
             if saved and self._is_newer(saved):
                 await self._adopt(origin, saved)
@@ -92,11 +93,11 @@ class Follower(Registry):
         )
 
     async def _adopt(self, origin: Origin, saved: Saved) -> None:
-        revived = await asyncio.to_thread(revive, saved, self._providers)
+        revived = await self._apart(revive, saved, self._providers)
         if revived is not None:
             reading, good = revived
             self._served_from = origin
-            await self._replace(good, reading)
+            await self._replace(good, reading.notes)
 
     async def _serve_again(
         self, reading: Reading, saved: Saved | None, at_swap: Callable[[], None]
@@ -105,8 +106,8 @@ class Follower(Registry):
         past = saved.past if saved else self._past
         when = saved.saved_at if saved else self._world.clock()
         digest = digest_of(saved.body) if saved else ""
-        new = await asyncio.to_thread(make, reading, digest, past, when)
-        await self._replace(new, reading, at_swap)
+        new = await self._apart(make, reading, digest, past, when)
+        await self._replace(new, reading.notes, at_swap)
 
     def _pause(self) -> float:
         return FOLLOW_SECONDS

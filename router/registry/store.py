@@ -17,6 +17,7 @@ import structlog
 from router.registry import files
 from router.registry.good import GoodList, Past, digest_of
 from router.registry.location import Location, Validators
+from router.registry.pace import Pace, at_once, batches
 from router.registry.source import MAX_BYTES
 
 _log = structlog.get_logger()
@@ -60,12 +61,20 @@ class _Header(msgspec.Struct, frozen=True):
     source: str
     generation: int
     fingerprint: str
-    created: Mapping[str, int]
+    created: dict[str, int] | list[msgspec.Raw]
+    """In batches, so that no call has to read or write them all. Older files have them in one."""
     etag: str
     last_modified: str
     saved_at: float
 
 
+def _joined(created: dict[str, int] | list[msgspec.Raw], pace: Pace) -> Mapping[str, int]:
+    if isinstance(created, dict):
+        return created
+    return {key: age for batch in pace(created) for key, age in _AGES.decode(batch).items()}
+
+
+_AGES: Final = msgspec.json.Decoder(dict[str, int])
 _HEADER: Final = msgspec.json.Decoder(_Header)
 _TOLD: Final = msgspec.json.Decoder(Told)
 
@@ -80,11 +89,11 @@ class Store:
         self._mark = self.path.with_suffix(".accepted")
         self._told = self.path.with_suffix(".state")
 
-    def load(self) -> Saved | None:
+    def load(self, pace: Pace = at_once) -> Saved | None:
         """Return what was saved last; None, with a warning, if it cannot be used."""
         try:
             data = files.read_regular(self.path, MAX_FILE)
-            return self._parse(data)
+            return self._parse(data, pace)
         except FileNotFoundError:
             return None
         except OSError as exc:
@@ -94,7 +103,7 @@ class Store:
         _log.warning("last_good_list_ignored", path=str(self.path), reason=reason)
         return None
 
-    def _parse(self, data: bytes) -> Saved:
+    def _parse(self, data: bytes, pace: Pace) -> Saved:
         end = data.find(b"\n")
         first, rest = data[:end], memoryview(data)[end + 1 :]
         if end < 0 or first != _MAGIC + hashlib.sha256(rest).hexdigest().encode():
@@ -105,12 +114,12 @@ class Store:
             raise ValueError("it is another source's")
         return Saved(
             body=data[start + 1 :],
-            past=Past(header.generation, header.fingerprint, header.created),
+            past=Past(header.generation, header.fingerprint, _joined(header.created, pace)),
             validators=Validators(header.etag, header.last_modified),
             saved_at=header.saved_at,
         )
 
-    def save(self, saved: Saved) -> None:
+    def save(self, saved: Saved, pace: Pace = at_once) -> None:
         """Keep a list in place of the one before.
 
         Raises:
@@ -122,7 +131,10 @@ class Store:
                 source=self._source,
                 generation=saved.past.generation,
                 fingerprint=saved.past.fingerprint,
-                created=dict(saved.past.created),
+                created=[
+                    msgspec.Raw(msgspec.json.encode(dict(batch)))
+                    for batch in pace(batches(saved.past.created.items()))
+                ],
                 etag=saved.validators.etag,
                 last_modified=saved.validators.last_modified,
                 saved_at=saved.saved_at,

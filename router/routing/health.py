@@ -5,7 +5,8 @@ Pure: `now` is in seconds of a monotonic clock. A verdict is told in the past te
 outlives the list's generations: it is keyed by where a deployment is, not by the row that names it.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from enum import StrEnum
 from math import inf
@@ -132,7 +133,7 @@ class HealthBook:
         self._settings = settings
         self._healths: dict[str, Health] = {}
         self._shelves: dict[Key, _Shelved] = {}
-        self._listed: set[str] | None = None
+        self._listed: AbstractSet[str] | None = None
 
     def __repr__(self) -> str:
         return f"<HealthBook deployments={len(self._healths)} set_aside={len(self._shelves)}>"
@@ -220,10 +221,10 @@ class HealthBook:
         if waited > latency.at(now):
             latency.observe(waited, now)
 
-    def forget_all_but(self, deployments: Iterable[Deployment], now: float) -> None:
-        """Forget what is no longer on the list, once it is not under way, or no longer set aside."""
+    def forget_all_but(self, listed: AbstractSet[str], now: float) -> None:
+        """Forget all but the targets `listed`, once they are not under way, or no longer set aside."""
         self._shelves = {key: each for key, each in self._shelves.items() if each.until > now}
-        self._listed = listed = {deployment.target for deployment in deployments}
+        self._listed = listed
         gone = [t for t, h in self._healths.items() if t not in listed and not h.in_flight]
         for target in gone:
             del self._healths[target]

@@ -1,6 +1,7 @@
 """The model list at one moment: immutable, numbered, swapped as a whole."""
 
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
@@ -12,8 +13,7 @@ from router.errors import ModelNotFoundError
 from router.values import Deployment
 
 
-@dataclass(frozen=True, slots=True)
-class Model:
+class Model(msgspec.Struct, frozen=True, gc=False):
     """A model that callers can name. `created` is Unix time in seconds; `deployments` has one or more."""
 
     id: str
@@ -24,8 +24,7 @@ class Model:
     aliases: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class SetAside:
+class SetAside(msgspec.Struct, frozen=True, gc=False):
     """A row of the list that is not served, and why. `row` counts from 0."""
 
     row: int
@@ -33,18 +32,20 @@ class SetAside:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Snapshot:
     """One state of the list. `generation` grows with every change; 0 is the state before any list.
 
-    `models` is in the order of the source list. `by_name` finds a model by its id or an alias. `listing`
-    is the OpenAI form of the whole list, made once per generation. `policy` is how its calls are routed.
+    `models` is in the order of the source list. `by_name` finds a model by its id or an alias, `targets` are
+    the places of all deployments. `listing` is the OpenAI form of the whole list, made once per generation.
+    `policy` is how its calls are routed.
     """
 
     generation: int
     models: tuple[Model, ...] = ()
     set_aside: tuple[SetAside, ...] = ()
     by_name: Mapping[str, Model] = field(default_factory=lambda: MappingProxyType({}), repr=False)
+    targets: AbstractSet[str] = field(default=frozenset(), repr=False)
     listing: bytes = field(default=b'{"object":"list","data":[]}', repr=False)
     policy: Policy = field(default_factory=Policy)
 
@@ -67,9 +68,13 @@ def entry(model: Model) -> bytes:
     return msgspec.json.encode(_entry(model))
 
 
-def listing(models: Iterable[Model]) -> bytes:
-    """Return the OpenAI form of a list of models."""
-    return msgspec.json.encode({"object": "list", "data": [_entry(model) for model in models]})
+def listing(batches: Iterable[Iterable[Model]]) -> bytes:
+    """Return the OpenAI form of a list of models, which come in batches."""
+    parts = [b'{"object":"list","data":[']
+    for batch in batches:
+        parts += (msgspec.json.encode([_entry(model) for model in batch])[1:-1], b",")
+    # Joined once: a long list is copied no more than it must be.
+    return b"".join((*parts[: max(1, len(parts) - 1)], b"]}"))
 
 
 def _entry(model: Model) -> dict[str, object]:

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from msgspec import structs
+
 from router.config import Policy
 from router.errors import RateLimitedError, UpstreamError, UpstreamRejectedError
 from router.routing.health import HealthBook
@@ -23,8 +25,10 @@ def deployment(name: str, of: Provider | None = None, **fields: Any) -> Deployme
     """A deployment whose name at its provider is `name`."""
     of = of or provider()
     made = Deployment("m", name, of, Dialect.OPENAI, Endpoint.CHAT, "/chat", **fields)
-    spares = tuple(replace(made, provider=replace(of, api_key=key)) for key in of.spare_keys)
-    return replace(made, spares=spares)
+    spares = tuple(
+        structs.replace(made, provider=replace(of, api_key=key)) for key in of.spare_keys
+    )
+    return structs.replace(made, spares=spares)
 
 
 def listed(policy: Policy | None = None, **models: list[Deployment]) -> Snapshot:

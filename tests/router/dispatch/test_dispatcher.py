@@ -7,6 +7,7 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from router.calls import Batch, Body, Call, Event
 from router.config import Policy, Timeouts
@@ -178,7 +179,7 @@ async def test_our_credential_is_masked_wherever_a_provider_echoes_it() -> None:
 
 
 async def test_a_missing_key_is_told_by_its_variable_and_nothing_is_sent() -> None:
-    keyless = replace(DEPLOYMENT, provider=replace(DEPLOYMENT.provider, api_key=None))
+    keyless = structs.replace(DEPLOYMENT, provider=replace(DEPLOYMENT.provider, api_key=None))
     transport = memory()
 
     with pytest.raises(UpstreamAuthError, match="P_API_KEY"):
@@ -188,8 +189,8 @@ async def test_a_missing_key_is_told_by_its_variable_and_nothing_is_sent() -> No
 
 
 async def test_a_deployment_that_can_be_called_goes_before_one_without_key() -> None:
-    keyless = replace(DEPLOYMENT, provider=replace(DEPLOYMENT.provider, api_key=None))
-    made = call(snapshot(keyless, replace(DEPLOYMENT, priority=5)))
+    keyless = structs.replace(DEPLOYMENT, provider=replace(DEPLOYMENT.provider, api_key=None))
+    made = call(snapshot(keyless, structs.replace(DEPLOYMENT, priority=5)))
 
     await collect(dispatcher(memory(b"{}")).chat, made)
 
@@ -198,7 +199,7 @@ async def test_a_deployment_that_can_be_called_goes_before_one_without_key() -> 
 
 
 async def test_what_the_caller_got_wrong_is_the_callers_to_hear() -> None:
-    only_embeds = snapshot(replace(DEPLOYMENT, endpoint=Endpoint.EMBEDDINGS))
+    only_embeds = snapshot(structs.replace(DEPLOYMENT, endpoint=Endpoint.EMBEDDINGS))
 
     with pytest.raises(InvalidRequestError):
         await collect(dispatcher(memory()).chat, with_body(call(), b"{"))

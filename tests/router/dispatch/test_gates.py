@@ -1,7 +1,8 @@
 """A deployment has one gate, whatever becomes of its limit."""
 
 import asyncio
-from dataclasses import replace
+
+from msgspec import structs
 
 from router.dispatch import Gates
 from router.gate import Gate
@@ -46,7 +47,7 @@ async def test_models_at_the_same_place_share_a_gate() -> None:
     gates = Gates(queue=1)
     gate = gate_of(gates, 1)
 
-    assert gates.of(replace(bounded(1), model="other")) is gate
+    assert gates.of(structs.replace(bounded(1), model="other")) is gate
 
 
 async def test_a_gate_that_is_used_is_not_forgotten() -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from router.calls import Call
 from router.dispatch import Dispatcher
@@ -14,8 +15,8 @@ from router.values import Usage
 from router.wire.http import HttpRequest
 from tests.support.calls import DEPLOYMENT, ONE_ATTEMPT, call, collect, snapshot, world
 
-A = replace(DEPLOYMENT, upstream_model="a")
-B = replace(DEPLOYMENT, upstream_model="b", priority=1)
+A = structs.replace(DEPLOYMENT, upstream_model="a")
+B = structs.replace(DEPLOYMENT, upstream_model="b", priority=1)
 USAGE = b'data: {"choices":[],"usage":{"prompt_tokens":1000,"completion_tokens":500}}\n\n'
 BROKEN = b"data: {\n\n"
 ANSWER = b'{"usage":{"prompt_tokens":1000,"completion_tokens":500}}'

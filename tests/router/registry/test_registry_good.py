@@ -130,3 +130,10 @@ def test_a_price_jump_names_both_prices() -> None:
     after = good(row("a", completion_price_1k=2)).snapshot
 
     assert price_jumps(before, after) == ("a at openai: completion price was 0.002, is 2",)
+
+
+def test_a_snapshot_knows_the_places_of_all_deployments() -> None:
+    snapshot = good(row("a"), row("a", upstream_model="x"), row("b")).snapshot
+
+    assert snapshot.targets == {d.target for m in snapshot.models for d in m.deployments}
+    assert len(snapshot.targets) == 3

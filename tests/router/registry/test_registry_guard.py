@@ -1,3 +1,4 @@
+import hashlib
 import json
 
 import pytest
@@ -99,6 +100,13 @@ def test_what_an_operator_accepted_is_accepted_at_once() -> None:
 def test_the_order_of_ids_does_not_matter() -> None:
     assert digest_of_ids(["a", "b"]) == digest_of_ids(["b", "a"])
     assert digest_of_ids(["a", "b"]) != digest_of_ids(["ab"])
+
+
+def test_a_digest_of_many_ids_is_that_of_their_sorted_lines() -> None:
+    ids = [f"m{number * 7919 % 1009}" for number in range(1009)]
+    plain = hashlib.sha256("\n".join(sorted(ids)).encode()).hexdigest()
+
+    assert digest_of_ids(ids) == plain
 
 
 def test_an_extent_counts_rows_and_models() -> None:

@@ -2,6 +2,8 @@ import json
 from decimal import Decimal
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from router.registry import scan
 from router.registry.scan import ListError, rows_of
@@ -82,3 +84,62 @@ def test_a_list_has_a_bounded_number_of_rows(monkeypatch: pytest.MonkeyPatch) ->
     assert list(rows_of(b"[1,2,3]")) == [1, 2, 3]
     with pytest.raises(ListError, match="more than 3 rows"):
         list(rows_of(b"[1,2,3,4]"))
+
+
+def outcome(text: bytes, window: int) -> tuple[str, str]:
+    """What a list is read as: the rows up to its end, or the error."""
+    try:
+        # By their text: what is not a number is not equal to itself.
+        return "rows", repr(list(rows_of(text, window)))
+    except ListError as exc:
+        return "error", str(exc)
+
+
+WHOLE = 1 << 20
+
+TOKENS = st.sampled_from(
+    [
+        *(b"[", b"]", b"{", b"}", b",", b":", b'"', b" ", b"\n", b"\t", b'"a"', b'"a": 1', b"\xff"),
+        *(b"1", b"-", b"1.5e3", b"1e", b"true", b"tru", b"null", b"NaN", b"-Infinity", b"[1, {}]"),
+        *(b'"\\ud83d\\ude00"', b'"\\ud83d', b"\\u00", b"\\q", b'\\"', b"\x80" * 5, b"\xef\xbb\xbf"),
+        *("\u00fc".encode(), "\U0001f600".encode(), b"\xf0\x9f", b"x" * 20, b" " * 20),
+    ]
+)
+
+
+@given(st.lists(TOKENS, max_size=20).map(b"".join), st.integers(1, 40), st.booleans())
+@example(b"1e5, 2]", 4, True)
+@example(b'"a" x, "\xff"]', 4, True)
+@example(b"1, 2\n 3]", 5, True)
+def test_a_list_is_read_the_same_whatever_is_decoded_at_a_time(
+    text: bytes, window: int, begins: bool
+) -> None:
+    text = b"[" * begins + text
+
+    assert outcome(text, window) == outcome(text, WHOLE)
+
+
+@given(
+    st.lists(st.none() | st.floats() | st.text() | st.dictionaries(st.text(), st.text())),
+    st.integers(1, 40),
+    st.booleans(),
+    st.none() | st.integers(0, 10_000),
+)
+def test_a_well_formed_list_and_each_start_of_it_too(
+    rows: list[object], window: int, is_ascii: bool, end: int | None
+) -> None:
+    text = json.dumps(rows, ensure_ascii=is_ascii, indent=1).encode(errors="replace")[:end]
+
+    assert outcome(text, window) == outcome(text, WHOLE)
+
+
+def test_an_error_is_placed_in_the_whole_list() -> None:
+    text = b"[\n" + b'{"a": "\xc3\xbc"},\n' * 1000 + b'{"a" 1}]'
+
+    with pytest.raises(ListError, match="':' delimiter at line 1002 column 6"):
+        list(rows_of(text, 64))
+
+
+def test_of_two_faults_the_encoding_is_told() -> None:
+    with pytest.raises(ListError, match="invalid UTF-8 at byte 1003"):
+        list(rows_of(b"[ 1 2" + b" " * 998 + b"\xff", 64))

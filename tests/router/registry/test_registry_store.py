@@ -1,4 +1,7 @@
+import hashlib
+import json
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -6,6 +9,7 @@ from structlog.testing import capture_logs
 
 from router.registry.good import Past
 from router.registry.location import Validators, locate
+from router.registry.pace import BATCH
 from router.registry.store import Saved, Store, StoreError
 
 HERE = locate("https://user:canary@h/models.json?token=canary")
@@ -21,6 +25,29 @@ def test_what_was_saved_is_loaded(tmp_path: Path) -> None:
     Store(tmp_path / "new" / "state", HERE).save(SAVED)
 
     assert Store(tmp_path / "new" / "state", HERE).load() == SAVED
+
+
+def test_many_ages_are_kept_in_batches(tmp_path: Path) -> None:
+    ages = {f"m{number}": number for number in range(BATCH * 2 + 1)}
+    saved = replace(SAVED, past=replace(SAVED.past, created=ages))
+    store = Store(tmp_path, HERE)
+    store.save(saved)
+    header = json.loads(store.path.read_bytes().splitlines()[1])
+
+    assert store.load() == saved
+    assert [len(batch) for batch in header["created"]] == [BATCH, BATCH, 1]
+
+
+def test_a_file_of_an_older_version_is_read(tmp_path: Path) -> None:
+    store = Store(tmp_path, HERE)
+    store.save(SAVED)
+    first, line, body = store.path.read_bytes().split(b"\n", 2)
+    header = json.dumps({**json.loads(line), "created": dict(SAVED.past.created)}).encode()
+    rest = header + b"\n" + body
+    magic = first.split()[0] + b" "
+    store.path.write_bytes(magic + hashlib.sha256(rest).hexdigest().encode() + b"\n" + rest)
+
+    assert store.load() == SAVED
 
 
 def test_nothing_saved_is_nothing_loaded(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from router.errors import (
     AccessDeniedError,
@@ -141,7 +142,7 @@ def test_what_is_set_aside_no_longer_is_forgotten_with_what_is_gone() -> None:
         fail(at, deployment(str(number)), RateLimitedError, now=0, wait=10)
     fail(at, A, RateLimitedError, now=0, wait=20)
 
-    at.forget_all_but([], 15)
+    at.forget_all_but(set(), 15)
 
     assert "set_aside=1" in repr(at)
 
@@ -269,7 +270,7 @@ def test_a_deployment_stands_as_its_best_key_lets_it() -> None:
 
 
 def test_a_missing_key_is_named_by_its_variable() -> None:
-    keyless = replace(A, provider=replace(A.provider, api_key=None), spares=())
+    keyless = structs.replace(A, provider=replace(A.provider, api_key=None), spares=())
     standing = book().standing(keyless, 0)
 
     assert (standing.readiness, standing.words) == (Readiness.KEY_MISSING, "P_API_KEY is not set")
@@ -282,7 +283,7 @@ def test_what_is_gone_from_the_list_is_forgotten_unless_it_is_in_use() -> None:
     answer(at, B)
     ticket = at.began(OTHER, 0, is_stream=False)
 
-    at.forget_all_but([A], 0)
+    at.forget_all_but({A.target}, 0)
     assert {health.label for health in at.known()} == {"p/a", "q/a"}
     at.ended(ticket)
     assert {health.label for health in at.known()} == {"p/a"}

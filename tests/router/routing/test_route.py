@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+from msgspec import structs
+
 from router.config import Balancing, Fallbacks, Policy
 from router.errors import RateLimitedError, UpstreamUnreachableError
 from router.routing.breaker import BreakerSettings
@@ -52,7 +54,7 @@ def test_within_a_tier_the_strategy_decides() -> None:
 
 
 def test_only_deployments_of_the_endpoint_are_candidates() -> None:
-    embeds = replace(deployment("embeds"), endpoint=Endpoint.EMBEDDINGS)
+    embeds = structs.replace(deployment("embeds"), endpoint=Endpoint.EMBEDDINGS)
 
     assert names(route(listed(m=[embeds, deployment("chats")]), book())) == ["chats1"]
 
@@ -134,7 +136,7 @@ def test_chains_are_those_of_the_model_or_of_every_model() -> None:
 
 def test_a_missing_key_comes_after_everything_else() -> None:
     keyless = deployment("keyless")
-    keyless = replace(keyless, provider=replace(keyless.provider, api_key=None))
+    keyless = structs.replace(keyless, provider=replace(keyless.provider, api_key=None))
     at = book()
     broken = deployment("broken")
     break_down(at, broken)

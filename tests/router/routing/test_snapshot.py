@@ -39,7 +39,7 @@ def test_models_are_told_as_openai_does() -> None:
     told = {"id": "a/b", "object": "model", "created": 5, "owned_by": "p"}
 
     assert json.loads(entry(MODEL)) == told
-    assert json.loads(listing([MODEL, MODEL])) == {"object": "list", "data": [told, told]}
+    assert json.loads(listing([[MODEL, MODEL], [MODEL]])) == {"object": "list", "data": [told] * 3}
 
 
 def test_before_any_list_there_is_an_empty_one() -> None:

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from router.errors import (
     AccessDeniedError,
@@ -67,13 +68,15 @@ def test_the_request_goes_out_with_our_key_and_the_deployments_model() -> None:
 
 
 def test_without_a_key_no_credential_is_sent() -> None:
-    keyless = replace(DEPLOYMENT, provider=Provider("local", "http://host"))
+    keyless = structs.replace(DEPLOYMENT, provider=Provider("local", "http://host"))
 
     assert "authorization" not in exchange(keyless).http.headers
 
 
 def test_streams_ask_for_usage_unless_the_vendor_volunteers_it() -> None:
-    vendor = replace(DEPLOYMENT, provider=replace(DEPLOYMENT.provider, volunteers_usage=True))
+    vendor = structs.replace(
+        DEPLOYMENT, provider=replace(DEPLOYMENT.provider, volunteers_usage=True)
+    )
 
     assert json.loads(exchange(stream=True).http.body)["stream_options"] == {"include_usage": True}
     assert "stream_options" not in json.loads(exchange(vendor, stream=True).http.body)
