@@ -26,9 +26,9 @@ _NOTED_MS: Final = 3.0
 class Beats(msgspec.Struct):
     """How late the timer came, in milliseconds: at most, and each delay worth noting, in order.
 
-    `own` is the largest delay as far as this process computed meanwhile: the rest is another's, that the
-    machine ran instead. `collections` are what the garbage collector computed, by generation, `cpu`
-    the process's seconds.
+    `own` is the largest delay without what other processes took: no more than this process computed
+    meanwhile, and none of the time in which the loop could have run but for them. `collections` are what the
+    garbage collector computed, by generation, `cpu` is the process's seconds.
     """
 
     largest: float = 0.0
@@ -45,6 +45,7 @@ class _Heart:
         self._beats = Beats()
         self._collecting = 0
         self._cpu = time.process_time()
+        self._schedstat = os.open("/proc/thread-self/schedstat", os.O_RDONLY)
         gc.callbacks.append(self._on_collection)
 
     def take(self) -> Beats:
@@ -55,14 +56,19 @@ class _Heart:
 
     async def beat(self) -> None:
         while True:
-            began, used = perf_counter_ns(), process_time_ns()
+            began, used, waited = perf_counter_ns(), process_time_ns(), self._waited()
             await asyncio.sleep(_BEAT_SECONDS)
             late = (perf_counter_ns() - began) / 1e6 - _BEAT_SECONDS * 1000
-            own = min(late, (process_time_ns() - used) / 1e6)
+            others = (self._waited() - waited) / 1e6
+            own = min(late - others, (process_time_ns() - used) / 1e6)
             self._beats.largest = max(self._beats.largest, late)
             self._beats.own = max(self._beats.own, own)
             if late > _NOTED_MS:
                 self._beats.late.append(late)
+
+    def _waited(self) -> int:
+        """Return the nanoseconds that this thread has waited for a processor so far."""
+        return int(os.pread(self._schedstat, 100, 0).split()[1])
 
     def _on_collection(self, phase: str, facts: Mapping[str, int]) -> None:
         if phase == "start":

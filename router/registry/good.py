@@ -9,7 +9,7 @@ from typing import Any, Final
 from router.config import Policy
 from router.registry.guard import Extent, extent_of
 from router.registry.location import NO_VALIDATORS, Validators
-from router.registry.pace import Pace, at_once, batches
+from router.registry.pace import Pace, at_once, batches, untracked
 from router.registry.rows import ListedModel, Reading
 from router.routing.snapshot import Model, Snapshot, listing
 from router.values import Deployment
@@ -130,14 +130,15 @@ def _snapshot(
     reading: Reading, generation: int, created: Mapping[str, int], pace: Pace
 ) -> Snapshot:
     by_id = {each.id: _model(each, created[each.id]) for each in pace(reading.models)}
-    models = tuple(by_id.values())
+    models = untracked(by_id.values())
     aliases = {alias: model for model in pace(models) for alias in model.aliases}
     return Snapshot(
         generation=generation,
         models=models,
         set_aside=reading.set_aside,
         by_name=MappingProxyType(aliases | by_id),
-        targets={d.target for model in pace(models) for d in model.deployments},
+        # Not a set: the collector looks into those again and again.
+        targets={d.target: None for model in pace(models) for d in model.deployments}.keys(),
         listing=listing(pace(batches(models))),
     )
 

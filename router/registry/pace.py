@@ -8,6 +8,7 @@ finds little to look at, since rows and models are structs without cycles that i
 """
 
 import asyncio
+import gc
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, Protocol, TypeVar
@@ -91,6 +92,16 @@ def batches(items: Iterable[_T], size: int = BATCH) -> Iterator[list[_T]]:
             batch = []
     if batch:
         yield batch
+
+
+def untracked(items: Iterable[_T]) -> tuple[_T, ...]:
+    """Return a tuple of what the collector does not track.
+
+    It looks into a tuple once, to find that out: here, and not into several long ones in the same pause.
+    """
+    made = tuple(items)
+    gc.collect(0)
+    return made
 
 
 def let_go(held: list[Iterable[Any]], pace: Pace) -> None:

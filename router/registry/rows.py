@@ -11,7 +11,7 @@ import msgspec
 from router.config import ProvidersConfig
 from router.registry import fields
 from router.registry.fields import Row, RowError
-from router.registry.pace import Pace, at_once
+from router.registry.pace import Pace, at_once, untracked
 from router.registry.scan import rows_of
 from router.routing.handle import HandleError, language_of, parse
 from router.routing.providers import at_location, resolve
@@ -180,7 +180,7 @@ def _models_of(
         model: _listed((first, *others.get(model, ())), aliases.get(model, ()))
         for model, first in pace(firsts.items())
     }
-    return tuple(models.values()), notes
+    return untracked(models.values()), notes
 
 
 def _give_aliases(
