@@ -16,7 +16,7 @@ Direction of flow::
 `scan`, `rows`, `fields`, `guard`, `good`, `location`, `status` and `report` are pure. `source`, `files`
 and `store` do the input and output, `registry` keeps a list fresh for a running router, `sharing` one list
 for several workers, `once` loads it a single time for the command line. Which deployment answers a request is
-not decided here: see `routing`.
+not decided here: see `routing`. What goes through a whole list does so by a `Pace` (`pace`).
 """
 
 from router.registry.once import LoadReport, Outcome, accept, load_once
