@@ -32,7 +32,7 @@ _CALM: Final = Job("open", Ask(), 1.5, rate=50)
 _REFRESHING: Final = Job("open", Ask(), 3.5, rate=50, every=1.0)
 """A steady trickle: the largest latency shows how long the event loop stood still. Ticks change the list."""
 
-_MODELS_PER_SECOND: Final = 15_000
+_MODELS_PER_SECOND: Final = 8_000
 """A refresh of a long list takes a while: it is waited for so much longer."""
 
 
