@@ -92,10 +92,10 @@ class CallRecord:
 class Call:
     """One request, whatever the transport. Nobody changes it but for its record.
 
-    `body` makes OpenAI's JSON of what the caller sent; it is called once the caller is known, and raises
-    `InvalidRequestError`. `name` is the model for GET_MODEL. `deadline` is in seconds of the loop's clock;
-    `has_own_deadline`: it is the one that we set, not the caller's. `snapshot` serves the call to its end.
-    `tells_last`: the caller reads what is told beside a whole answer behind it.
+    `body` makes OpenAI's JSON of what the caller sent; it is called once, when the caller is known, and
+    raises `InvalidRequestError`. `name` is the model for GET_MODEL. `deadline` is in seconds of the loop's
+    clock; `has_own_deadline`: it is the one that we set, not the caller's. `snapshot` serves the call to its
+    end. `tells_last`: the caller reads what is told beside a whole answer behind it.
     """
 
     operation: Operation

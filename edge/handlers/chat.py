@@ -8,6 +8,7 @@ Each write is awaited before the next message is read: a client that stops readi
 """
 
 import grpc
+from tornado.httputil import HTTPHeaders
 
 from edge import sse
 from edge.handlers.base import EdgeContext
@@ -25,11 +26,15 @@ _STREAM_HEADERS = (
 )
 
 
+_NONE = HTTPHeaders()
+
 Streaming = grpc.aio.UnaryStreamCall[ForwardStreamRequest, ForwardStreamResponse]
 
 
 class ChatHandler(PostingHandler):
     """Chat completions, whole or as server-sent events."""
+
+    __slots__ = ("_is_done",)
 
     def initialize(self, context: EdgeContext, route: str, methods: frozenset[str]) -> None:
         super().initialize(context, route, methods)
@@ -50,25 +55,26 @@ class ChatHandler(PostingHandler):
         await self.end(None if self._is_done else sse.frame(failure.body))
 
     async def _stream(self) -> None:
+        self.call = call = self._begin_stream()
+        async for part in call:
+            self._is_done = part.done
+            await self._send(call, sse.frames(part.chunks) + (sse.DONE if part.done else b""))
+            del part  # the next one may take long
+        if not self.is_committed:
+            self._commit(await call.initial_metadata())
+        await self.end()
+
+    def _begin_stream(self) -> Streaming:
+        # The message is held by nobody here: a prompt need not lie in memory for as long as its answer comes.
         message = ForwardStreamRequest()
-        # Set in place: a large body is held once, for as long as the stream lasts.
+        # Set in place: a large body is held once.
         request = message.request
         request.method, request.path, request.body = "POST", self.request.path, self.take_body()
-        call = self.context.forward.ForwardStream(
+        return self.context.forward.ForwardStream(
             message,
             timeout=self.timeout,
             metadata=call_metadata(self.request.headers, self.request_id),
         )
-        self.call = call
-        async for part in call:
-            events = sse.frames(part.chunks)
-            if part.done:
-                self._is_done = True
-                events += sse.DONE
-            await self._send(call, events)
-        if not self.is_committed:
-            self._commit(await call.initial_metadata())
-        await self.end()
 
     async def _send(self, call: Streaming, events: bytes) -> None:
         """Writes events, the first of them behind the head; waits if the client does not take them."""
@@ -76,6 +82,7 @@ class ChatHandler(PostingHandler):
             self._commit(await call.initial_metadata())
             self.write(events)
             await self.flush()
+            self._headers = _NONE  # nobody reads them again, and a stream lasts
         elif events:
             # Tornado's way from here to the socket costs more than the system call at its end.
             left = self.stream.send(self._framed(events))

@@ -41,8 +41,10 @@ def answering(handler: Any) -> Answering:
 
 async def run(rpc: Rpc, context: Context, request: Any, answer: Answering) -> None:
     """Have `request` answered, and `rpc` ended whatever happens."""
+    answered = answer(request, context)
+    del request  # a servicer lets go of it when it needs it no more
     try:
-        await answer(request, context)
+        await answered
         if context.aborted is not None:
             _LOG.error("abort_suppressed", method=rpc.method)
     except asyncio.CancelledError:
@@ -71,7 +73,9 @@ def _whole(servicer: Callable[..., Any]) -> Answering:
 
 def _generated(servicer: Callable[..., Any]) -> Answering:
     async def answer(request: Any, context: Context) -> None:
-        async with aclosing(servicer(request, context)) as responses:
+        generated = servicer(request, context)
+        del request
+        async with aclosing(generated) as responses:
             async for response in responses:
                 # What `write` does, without a coroutine for each message.
                 if (taken := context.offer(response)) is not None:

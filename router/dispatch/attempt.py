@@ -27,7 +27,7 @@ from router.gate import Gate
 from router.providers.adapter import StreamDecoder, UnaryExchange
 from router.routing.attempts import Send
 from router.routing.health import Ticket
-from router.transport.seam import HttpResponse
+from router.transport.seam import Chunks, HttpResponse
 from router.values import Deployment, Secret
 from router.wire.http import HttpRequest
 from router.wire.mask import Mask
@@ -57,11 +57,10 @@ class Attempt:
     be made. `rest` gives what follows.
     """
 
-    def __init__(self, world: World, call: Call, sent: Send, encode: Encode) -> None:
+    def __init__(self, world: World, call: Call, sent: Send) -> None:
         self._world = world
         self._call = call
         self._sent = sent
-        self._encode = encode
         self._deployment = sent.candidate.deployment
         self._timeouts = call.snapshot.policy.timeouts
         self._alarm = Alarm()
@@ -89,15 +88,15 @@ class Attempt:
             if self._gate:
                 self._gate.leave()
 
-    async def commit(self) -> Event:
-        """Return the first event of the answer.
+    async def commit(self, encode: Encode) -> Event:
+        """Return the first event of the answer to what `encode` makes of the request.
 
         Raises:
             TrunklineError: if there is none; nothing of this attempt has left yet.
 
         """
         try:
-            event = await self._first()
+            event = await self._first(encode)
         except TrunklineError as exc:
             self._failed(exc)
             raise
@@ -137,12 +136,12 @@ class Attempt:
             self._world.journal.changed(self._world.book.failed(self._ticket, exc, monotonic()))
         self._world.journal.failed(self._call, self._sent, exc)
 
-    async def _first(self) -> Event:
+    async def _first(self, encode: Encode) -> Event:
         provider = self._deployment.provider
         if variable := provider.missing_variable:
             msg = f"No credential for provider '{provider.name}': set {variable}."
             raise CredentialMissingError(msg)
-        exchange = self._encoded()
+        exchange = self._encoded(encode)
         await self._enter()
         response = await self._send(exchange)
         if response.status != 200:
@@ -155,9 +154,9 @@ class Attempt:
             raise exchange.decode_error(502, response.headers, await self._words(response))
         return await self._until_content(exchange, response)
 
-    def _encoded(self) -> UnaryExchange:
+    def _encoded(self, encode: Encode) -> UnaryExchange:
         try:
-            exchange = self._encode(self._deployment)
+            exchange = encode(self._deployment)
         except PayloadTooLargeError:
             raise
         except InvalidRequestError as exc:
@@ -251,7 +250,7 @@ class _Stream:
     def __init__(
         self,
         decoder: StreamDecoder,
-        reads: AsyncGenerator[bytes, None],
+        reads: Chunks,
         call: Call,
         alarm: Alarm,
     ) -> None:

@@ -115,14 +115,16 @@ class Dispatcher:
                 await asyncio.sleep(step.seconds)
                 continue
             call.record.begin(step.candidate.deployment)
-            async with Attempt(self._world, call, step, encode) as attempt:
+            async with Attempt(self._world, call, step) as attempt:
                 try:
-                    first = await attempt.commit()
+                    first = await attempt.commit(encode)
                 except TrunklineError as exc:
                     _let_go(exc)
                     tried.append((exc, call.record.kept()))
                     failed = Failed(exc, call.deadline - loop.time())
                     continue
+                # Nothing is asked again: what was asked need not lie in memory for as long as a stream lasts.
+                del encode, route, steps
                 yield first
                 if call.is_stream:
                     async with aclosing(attempt.rest()) as events:

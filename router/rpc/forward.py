@@ -78,6 +78,7 @@ class ForwardService(pb_grpc.ForwardServiceServicer):
     ) -> AsyncGenerator[pb.ForwardStreamResponse, None]:
         """See `ForwardService.ForwardStream` in the contract."""
         call = self._call(context, request.request, is_stream=True)
+        del request  # as long as the answer comes, the prompt is held where it is needed
         async for response in self._door.answers(context, call, _part, forwards=True):
             yield response
 
@@ -93,10 +94,23 @@ class ForwardService(pb_grpc.ForwardServiceServicer):
         return self._door.call(
             context,
             target.operation,
-            body=lambda: request.body,
+            body=_Body(request),
             name=target.name,
             is_stream=is_stream,
         )
+
+
+class _Body:
+    """Gives a request's body once, and lets go of the request."""
+
+    __slots__ = ("_request",)
+
+    def __init__(self, request: pb.ForwardRequest) -> None:
+        self._request: pb.ForwardRequest | None = request
+
+    def __call__(self) -> bytes:
+        request, self._request = self._request, None
+        return request.body if request else b""
 
 
 def _raising(error: TrunklineError) -> Callable[[], bytes]:

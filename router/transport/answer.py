@@ -1,9 +1,8 @@
 """Answers as they arrive: read whole or in pieces, decompressed within bounds, failures in our words."""
 
 import zlib
-from collections.abc import AsyncGenerator, Iterator, Mapping
-from contextlib import contextmanager
-from typing import Final, Protocol
+from collections.abc import AsyncGenerator, Mapping
+from typing import Final, Protocol, Self
 
 import aiohttp
 from aiohttp.connector import Connection
@@ -16,6 +15,7 @@ from router.errors import (
     UpstreamUnavailableError,
     UpstreamUnreachableError,
 )
+from router.transport.seam import Chunks
 
 _PIECE: Final = 1024 * 1024
 """Most bytes that one step of decompression yields: a small input cannot fill the memory."""
@@ -49,16 +49,15 @@ def translated(exc: Exception) -> UpstreamError:
 _PLAIN: Final = frozenset({"", "identity"})
 
 
-@contextmanager
-def _told() -> Iterator[None]:
-    """Tell what goes wrong while a body is read in our words."""
-    try:
-        yield
-    except (aiohttp.ClientConnectionError, ConnectionError) as exc:
-        msg = "The provider's answer broke off."
-        raise UpstreamTruncatedError(msg) from exc
-    except aiohttp.ClientError as exc:
-        raise translated(exc) from exc
+_BROKEN: Final = (aiohttp.ClientError, ConnectionError)
+"""What goes wrong while a body is read."""
+
+
+def _told(exc: Exception) -> UpstreamError:
+    """Return our error for one of `_BROKEN`."""
+    if isinstance(exc, aiohttp.ClientConnectionError | ConnectionError):
+        return UpstreamTruncatedError("The provider's answer broke off.")
+    return translated(exc)
 
 
 class _Pieces:
@@ -100,50 +99,67 @@ class Arrived(Protocol):
     def close(self) -> None: ...
 
 
+class _Plain:
+    """The pieces of a body as it came. No generator: there is one for each open stream."""
+
+    __slots__ = ("_content",)
+
+    def __init__(self, content: aiohttp.StreamReader) -> None:
+        self._content = content
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        try:
+            data = await self._content.readany()
+        except _BROKEN as exc:
+            raise _told(exc) from exc
+        if not data:
+            raise StopAsyncIteration
+        return data
+
+    async def aclose(self) -> None:
+        """Nothing: the answer's end is its context's."""
+
+
 class AiohttpResponse:
     """An answer; lives as long as the `send` context that gave it."""
 
+    __slots__ = ("_content", "_encoding", "headers", "status")
+
     def __init__(self, response: Arrived) -> None:
-        self._response = response
+        self._content = response.content
         self.status = response.status
         self.headers: Mapping[str, str] = response.headers
         self._encoding = self.headers.get("content-encoding", "identity").strip().lower()
 
     async def read(self, limit: int) -> bytes:
         """See `HttpResponse.read`."""
-        if self._encoding in _PLAIN:
-            with _told():
-                return await self._read_plain(limit)
         pieces = _Pieces(limit)
         async for piece in self.chunks():
             pieces.add(piece)
         return pieces.joined()
 
-    async def _read_plain(self, limit: int) -> bytes:
-        pieces, content = _Pieces(limit), self._response.content
-        while piece := await content.readany():
-            pieces.add(piece)
-        return pieces.joined()
-
-    async def chunks(self) -> AsyncGenerator[bytes, None]:
+    def chunks(self) -> Chunks:
         """See `HttpResponse.chunks`."""
-        with _told():
-            if self._encoding in _PLAIN:
-                content = self._response.content
-                while data := await content.readany():
-                    yield data
-            elif self._encoding in ("gzip", "x-gzip", "deflate"):
-                async for data in self._decompressed():
-                    yield data
-            else:
-                msg = "The provider's answer has a content encoding that was not asked for."
-                raise UpstreamUnavailableError(msg)
+        return _Plain(self._content) if self._encoding in _PLAIN else self._decoded()
+
+    async def _decoded(self) -> AsyncGenerator[bytes, None]:
+        if self._encoding not in ("gzip", "x-gzip", "deflate"):
+            msg = "The provider's answer has a content encoding that was not asked for."
+            raise UpstreamUnavailableError(msg)
+        try:
+            async for data in self._decompressed():
+                yield data
+        except _BROKEN as exc:
+            raise _told(exc) from exc
 
     async def _decompressed(self) -> AsyncGenerator[bytes, None]:
         # 32: header detection, so that both gzip and zlib are read.
         inflater = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
         try:
-            async for data in self._response.content.iter_any():
+            async for data in self._content.iter_any():
                 while data and not inflater.eof:
                     piece = inflater.decompress(data, _PIECE)
                     data = inflater.unconsumed_tail  # noqa: PLW2901 (the rest of the same read)

@@ -172,12 +172,14 @@ class _Sending:
 
     def __init__(self, transport: AiohttpTransport, *arguments: Any) -> None:
         self._transport = transport
-        self._arguments = arguments
+        self._arguments: tuple[Any, ...] = arguments
         self._response: Arrived | None = None
         self._watched: ResponseHandler | None = None
 
     async def __aenter__(self) -> AiohttpResponse:
-        response = self._response = await self._transport._begin(*self._arguments)  # noqa: SLF001 (its own half)
+        # Once it is sent, nobody holds the request: its answer may take long.
+        arguments, self._arguments = self._arguments, ()
+        response = self._response = await self._transport._begin(*arguments)  # noqa: SLF001 (its own half)
         self._watched = self._transport._watch.begin(response)  # noqa: SLF001 (likewise)
         return AiohttpResponse(response)
 

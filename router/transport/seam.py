@@ -1,10 +1,20 @@
 """The contract of a transport."""
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from router.wire.http import HttpRequest
+
+
+class Chunks(Protocol):
+    """What an asynchronous generator is to who reads it."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]: ...
+
+    def __anext__(self) -> Awaitable[bytes]: ...
+
+    def aclose(self) -> Awaitable[None]: ...
 
 
 class HttpResponse(Protocol):
@@ -24,7 +34,7 @@ class HttpResponse(Protocol):
         """
         ...
 
-    def chunks(self) -> AsyncGenerator[bytes, None]:
+    def chunks(self) -> Chunks:
         """Yield the body as it arrives, decompressed; what arrived together comes together.
 
         Raises:
