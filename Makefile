@@ -26,7 +26,7 @@ UV_VERSION := 0.13.9
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .SUFFIXES:
-.PHONY: help setup run run-router run-edge test conformance fidelity conformance-full simulation soak bench bench-peers instructions lint breaking codegen lock clean
+.PHONY: help setup run run-router run-edge test conformance fidelity conformance-full simulation soak bench bench-peers profile instructions lint breaking codegen lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-18s %s\n", $$1, $$2 }' Makefile
@@ -61,6 +61,9 @@ bench: $(INSTALLED) ## measure the gateway and write docs/benchmarks.md (ARGS=--
 
 bench-peers: $(INSTALLED) ## the same against other gateways, which it installs under .cache
 	@$(BIN)/python -m bench --peers $(ARGS)
+
+profile: $(INSTALLED) ## draw where the gateway's processor time goes: docs/benchmarks/flame-*.svg
+	@$(BIN)/python -m bench.flame
 
 instructions: $(INSTALLED) ## count the hot path's instructions against the committed ones (ARGS=--accept: commit anew)
 	@$(BIN)/python -m bench.instructions $(ARGS)

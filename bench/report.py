@@ -140,6 +140,9 @@ writes nothing.
   request and hides none. Their rates are shares of what the slowest system of the run can take.
 - A chunk's **lateness** is from its sending by the provider to its arrival at the client; an **added gap** is
   how much longer than the provider a stream lets its reader wait for a chunk.
+- **Where the time goes**: flame graphs of [unary requests](benchmarks/flame-unary.svg) and of
+  [streams](benchmarks/flame-streams.svg), by `make profile`; what the gRPC hop costs two tiers:
+  [grpc-hop.md](grpc-hop.md).
 - Each figure is the median over the repeats. `-`: not measured; `fails`: answers other than 200, or streams
   without an end mark.
 """.splitlines()

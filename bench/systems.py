@@ -179,7 +179,8 @@ def model_rows(count: int = 2, price: float = 0.001) -> list[dict[str, object]]:
     return [{"model_version": name, "handle": f"/bench/{path}", **prices} for name, path in names]
 
 
-def _environ(place: Place, models: Path | None, state: str) -> dict[str, str]:
+def environ_of(place: Place, models: Path | None, state: str) -> dict[str, str]:
+    """Return a gateway's environment: its list, its provider, ports that are free."""
     listed = models or place.directory / "models.json"
     if not listed.exists():
         listed.write_text(json.dumps(model_rows()))
@@ -199,7 +200,7 @@ def trunkline(
 ) -> Iterator[System]:
     """The gateway in one process."""
     began = time.monotonic()
-    settings = {**_environ(place, models, "state-one"), **(environ or {})}
+    settings = {**environ_of(place, models, "state-one"), **(environ or {})}
     with launched([_BIN / "trunkline", "serve"], place, until=r"curl .*\n", environ=settings) as it:
         yield System("trunkline", it.port(), (it.process.pid,), started=time.monotonic() - began)
 
@@ -213,7 +214,7 @@ def two_tier(
 ) -> Iterator[System]:
     """The gateway with a router and an edge as processes of their own."""
     began = time.monotonic()
-    settings = {**_environ(place, None, f"state-{name}"), **(environ or {})}
+    settings = {**environ_of(place, None, f"state-{name}"), **(environ or {})}
     command = binaries / "trunkline"
     with ExitStack() as stack:
         router = stack.enter_context(
