@@ -26,7 +26,7 @@ class EdgeLimits:
     """An idle one costs some ten KiB: all of them less than 256 MiB."""
 
     held_bytes: int = 1024 * 1024 * 1024
-    """Sixteen of the largest bodies. In one process with a router each is held about eight times."""
+    """Sixteen of the largest bodies. In one process with a router each is held a little more than twice."""
 
     header_bytes: int = 32 * 1024
     """What nginx takes with its default buffers."""

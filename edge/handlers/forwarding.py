@@ -43,6 +43,7 @@ class ForwardingHandler(BaseHandler):
             metadata=(*call_metadata(self.request.headers, self.request_id), _TRAILING),
         )
         self.call = call
+        del request  # the body need not lie here for as long as its answer takes
         response = await call
         # A router that does not know what is asked for tells it in front of the answer.
         told = await call.trailing_metadata() or await call.initial_metadata()

@@ -63,6 +63,7 @@ async def run(rpc: Rpc, context: Context, request: Any, answer: Answering) -> No
 def _whole(servicer: Callable[..., Any]) -> Answering:
     async def answer(request: Any, context: Context) -> None:
         response = servicer(request, context)
+        del request
         if inspect.isawaitable(response):
             response = await response
         if context.aborted is None:

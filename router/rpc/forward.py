@@ -71,6 +71,7 @@ class ForwardService(pb_grpc.ForwardServiceServicer):
     async def Forward(self, request: pb.ForwardRequest, context: Context) -> pb.ForwardResponse:
         """See `ForwardService.Forward` in the contract."""
         call = self._call(context, request, is_stream=False)
+        del request  # from here on the body is held where it is needed
         return await self._door.answer(context, call, _whole, forwards=True)
 
     async def ForwardStream(
@@ -78,7 +79,7 @@ class ForwardService(pb_grpc.ForwardServiceServicer):
     ) -> AsyncGenerator[pb.ForwardStreamResponse, None]:
         """See `ForwardService.ForwardStream` in the contract."""
         call = self._call(context, request.request, is_stream=True)
-        del request  # as long as the answer comes, the prompt is held where it is needed
+        del request  # see above
         async for response in self._door.answers(context, call, _part, forwards=True):
             yield response
 
