@@ -3,14 +3,14 @@
     router-unary, router-stream    the pipeline: account, authenticate, dispatch, an OpenAI-style provider
     gateway-unary, gateway-stream  the same behind the edge's handlers and the router's service
 
-Between the tiers stands a call that hands messages over, in place of gRPC; the provider is the transport's
-twin in memory. All runs begin with a few requests of each kind, so that what happens once cancels out.
+Between the tiers stands the in-process channel; the provider is the transport's twin in memory. All runs begin
+with a few requests of each kind, so that what happens once cancels out.
 """
 
 import argparse
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from time import perf_counter
 from types import SimpleNamespace
 from typing import Any, Final, cast
@@ -22,6 +22,7 @@ from edge.app import EdgeApp
 from edge.config import EdgeConfig
 from launch import logs
 from launch.config import LogConfig
+from launch.inprocess import FORWARDED, InProcessServer
 from router.calls import Call, CallRecord, Operation, Stage
 from router.config import AdmissionConfig
 from router.dispatch import Dispatcher, Journal, Limits, World
@@ -33,6 +34,7 @@ from router.rpc.forward import ForwardService
 from router.transport.memory import MemoryResponse, MemoryTransport
 from router.values import Deployment, Dialect, Endpoint, Provider, Secret
 from router.wire.http import HttpRequest
+from trunkline.v1 import forward_service_pb2_grpc
 
 WARM_UP: Final = 3
 CHUNKS: Final = 40
@@ -140,74 +142,6 @@ async def _through_router(pipeline: Stage, listed: Snapshot, body: bytes, *, str
         pass
 
 
-class _Context:
-    """What a service sees of a call."""
-
-    def __init__(self, metadata: Pairs) -> None:
-        self._metadata = metadata
-        self._done: list[Callable[[Any], None]] = []
-        self.initial: Pairs = ()
-
-    def invocation_metadata(self) -> Pairs:
-        return self._metadata
-
-    def time_remaining(self) -> float:
-        return 600.0
-
-    def add_done_callback(self, callback: Callable[[Any], None]) -> None:
-        self._done.append(callback)
-
-    async def send_initial_metadata(self, metadata: Pairs) -> None:
-        self.initial = metadata
-
-    def end(self) -> None:
-        for callback in self._done:
-            callback(self)
-
-
-class _Calling:
-    """What the edge sees of the same call: its answer is awaited, or its parts are read."""
-
-    def __init__(self, behaviour: Callable[..., Any], request: object, metadata: Pairs) -> None:
-        self._context = _Context(metadata)
-        self._answer = behaviour(request, self._context)
-
-    def __await__(self) -> Generator[Any, None, Any]:
-        answer = yield from cast("Awaitable[Any]", self._answer).__await__()
-        self._context.end()
-        return answer
-
-    async def __aiter__(self) -> AsyncIterator[Any]:
-        async for part in cast("AsyncGenerator[Any, None]", self._answer):
-            yield part
-        self._context.end()
-
-    async def initial_metadata(self) -> Pairs:
-        return self._context.initial
-
-    def cancel(self) -> None:
-        raise AssertionError("nobody leaves here")
-
-
-class _Channel:
-    """Joins the edge to a service in place of gRPC's channel."""
-
-    def __init__(self, service: ForwardService) -> None:
-        self._service = service
-
-    def _method(self, path: str, *_: object, **__: object) -> Callable[..., _Calling]:
-        behaviour = getattr(self._service, path.rpartition("/")[2], None)
-
-        def call(request: object, *, timeout: float, metadata: Pairs) -> _Calling:
-            del timeout
-            assert behaviour  # noqa: S101 (only `Forward` and `ForwardStream` are called)
-            return _Calling(behaviour, request, metadata)
-
-        return call
-
-    unary_unary = unary_stream = _method
-
-
 class _Stream:
     """The socket under a connection."""
 
@@ -254,9 +188,12 @@ def _ready() -> "asyncio.Future[None]":
     return future
 
 
-def _edge(pipeline: Stage, listed: Snapshot) -> EdgeApp:
+async def _edge(pipeline: Stage, listed: Snapshot) -> EdgeApp:
+    server = InProcessServer(handed_over=FORWARDED)
     service = ForwardService(Door(pipeline, lambda: listed))
-    return EdgeApp(EdgeConfig(), cast("Any", _Channel(service)), CollectorRegistry())
+    forward_service_pb2_grpc.add_ForwardServiceServicer_to_server(service, server)
+    await server.start()
+    return EdgeApp(EdgeConfig(), server.open_channel(), CollectorRegistry())
 
 
 async def _through_gateway(app: EdgeApp, body: bytes) -> None:
@@ -280,7 +217,7 @@ async def _through_gateway(app: EdgeApp, body: bytes) -> None:
 async def drive(counts: Mapping[str, int]) -> None:
     """Do as many requests of each kind as `counts` says."""
     pipeline, listed = _pipeline(), _snapshot()
-    app = _edge(pipeline, listed)
+    app = await _edge(pipeline, listed)
     ways: dict[str, Callable[[], Awaitable[None]]] = {
         "router-unary": lambda: _through_router(pipeline, listed, UNARY, stream=False),
         "router-stream": lambda: _through_router(pipeline, listed, STREAM, stream=True),
