@@ -3,8 +3,8 @@
     router-unary, router-stream    the pipeline: account, authenticate, dispatch, an OpenAI-style provider
     gateway-unary, gateway-stream  the same behind the edge's handlers and the router's service
 
-Between the tiers stands the in-process channel; the provider is the transport's twin in memory. All runs begin
-with a few requests of each kind, so that what happens once cancels out.
+Between the tiers stands the in-process channel; the provider is the transport's twin in memory. All runs
+begin with a few requests of each kind, so that what happens once cancels out.
 """
 
 import argparse
