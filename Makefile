@@ -23,6 +23,9 @@ PROTOS := $(shell find protos)
 
 UV_VERSION := 0.13.9
 
+# One process of pytest for each core, but a gateway of a test needs some of it too: tests/support/spread.py.
+SPREAD := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .SUFFIXES:
@@ -44,8 +47,8 @@ run-router: $(INSTALLED) ## start the router tier alone
 run-edge: $(INSTALLED) ## start the edge tier alone
 	@exec $(BIN)/trunkline edge $(ARGS)
 
-test: $(TEST_LOCKED) $(INSTALLED) ## run the test suite (ARGS="-k name" and the like)
-	$(BIN)/python -m pytest $(ARGS)
+test: $(TEST_LOCKED) $(INSTALLED) ## run the test suite (ARGS="-k name" and the like; "-n 0": in one process)
+	$(BIN)/python -m pytest $(SPREAD) $(ARGS)
 
 conformance: $(TEST_LOCKED) $(INSTALLED) ## replay the recorded exchanges and report by provider and feature
 	$(BIN)/python -m pytest -q -p tests.conformance.kit.report tests/conformance $(ARGS)

@@ -7,12 +7,19 @@ import os
 os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
 
 import asyncio
+import gc
 import logging
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 import uvloop
 from hypothesis import HealthCheck, settings
+
+from tests.support.spread import Spread, rank_of
+
+# A third of the time went into looking for garbage among what stays: modules and fifteen thousand tests.
+gc.set_threshold(50_000, 20, 20)
 
 # The same examples on every machine, however slow it is: a run is a verdict on the code alone.
 settings.register_profile(
@@ -24,6 +31,21 @@ settings.load_profile("steady")
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
     """The loop that the gateway runs on."""
     return {"uvloop": uvloop.new_event_loop}
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Spread:
+    return Spread(config, log)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: rank_of(item.nodeid))
+
+
+def pytest_collection_finish() -> None:
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -24,7 +24,7 @@ from launch import config as configuration
 from launch.serve import new_metrics
 from tests.support.gateway import row, write_list
 from tests.support.one_provider import CONTENT, DONE, FINISH, ROLE, error_of, frames, request
-from tests.support.process import PATIENCE, Running, started
+from tests.support.process import PATIENCE, Running, lasting_port, started
 from tests.support.upstream import Script, Upstream, drip, hang, reply, upstream
 
 ANSWER = {"choices": [{"index": 0, "message": {"role": "assistant", "content": "hi"}}]}
@@ -42,7 +42,7 @@ class Router:
 
     running: Running
     provider: Upstream
-    start: Callable[..., Awaitable[Running]]
+    start: Callable[[], Awaitable[Running]]
 
     async def kill(self) -> None:
         self.send(signal.SIGKILL)
@@ -52,9 +52,8 @@ class Router:
         self.send(signal.SIGTERM)
         await self.running.end()
 
-    async def start_again(self, **environ: str) -> None:
-        port = self.running.grpc.rpartition(":")[2]
-        self.running = await self.start(TRUNKLINE_GRPC_PORT=port, **environ)
+    async def start_again(self) -> None:
+        self.running = await self.start()
 
     def send(self, number: signal.Signals) -> None:
         self.running.process.send_signal(number)
@@ -135,14 +134,15 @@ async def _router(
 ) -> Router:
     provider = await stack.enter_async_context(upstream(script))
     environ = {
+        "TRUNKLINE_GRPC_PORT": str(lasting_port()),
         "TRUNKLINE_PROVIDERS__OPENAI__BASE_URL": provider.url,
         "OPENAI_API_KEY": "key",
         "TRUNKLINE_LOG_LEVEL": "error",
         **environ,
     }
 
-    async def start(**more: str) -> Running:
-        return await stack.enter_async_context(started("router", state=state, **environ, **more))
+    async def start() -> Running:
+        return await stack.enter_async_context(started("router", state=state, **environ))
 
     return Router(await start(), provider, start)
 

@@ -2,11 +2,13 @@
 
 import asyncio
 import os
+import random
 import re
+import socket
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,6 +47,14 @@ class Running:
 def open_descriptors(pid: int) -> set[int]:
     """Return the descriptors that a process has open."""
     return {int(entry.name) for entry in Path(f"/proc/{pid}/fd").iterdir()}
+
+
+def lasting_port() -> int:
+    """Return a free port for what comes back at it: one that systems give to nobody who asks for any."""
+    for port in random.sample(range(10_000, 30_000), 100):
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise AssertionError("no port is free")
 
 
 def environment(state: Path, **environ: str) -> dict[str, str]:

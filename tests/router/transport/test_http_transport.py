@@ -98,6 +98,7 @@ async def test_redirects_are_not_followed_and_cookies_not_kept() -> None:
         ("deflate", zlib.compress(b"hello" * 1000)),
         ("identity", b"hello" * 1000),
     ],
+    ids=["gzip", "x-gzip", "deflate", "identity"],  # what is packed has the time in it
 )
 async def test_compressed_answers_are_understood(encoding: str, packed: bytes) -> None:
     async with upstream(reply(packed, content_encoding=encoding)) as provider:
