@@ -12,7 +12,7 @@ from edge.app import EdgeApp
 from edge.channel import open_channel
 from edge.config import EdgeConfig
 from tests.edge.fake_router import FakeRouter
-from tests.edge.running_edge import RunningEdge, StartEdge
+from tests.edge.running_edge import PATIENCE, RunningEdge, StartEdge
 
 
 @pytest.fixture(autouse=True)
@@ -61,6 +61,6 @@ async def edge(start_edge: StartEdge) -> RunningEdge:
 
 @pytest.fixture
 async def http() -> AsyncIterator[aiohttp.ClientSession]:
-    timeout = aiohttp.ClientTimeout(total=20)
+    timeout = aiohttp.ClientTimeout(total=PATIENCE)
     async with aiohttp.ClientSession(timeout=timeout) as session:
         yield session

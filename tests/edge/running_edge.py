@@ -12,7 +12,7 @@ from edge.app import EdgeApp
 
 T = TypeVar("T")
 
-PATIENCE = 10.0
+PATIENCE = 90.0
 """Seconds after which something that should happen is taken as not happening."""
 
 

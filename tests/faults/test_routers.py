@@ -121,7 +121,7 @@ async def tiers(
         )
         given = {"TRUNKLINE_ROUTER": ",".join(router.running.grpc for router in routers)}
         config = replace(
-            configuration.load(given).edge, http_port=0, keepalive_time=1.0, keepalive_timeout=1.0
+            configuration.load(given).edge, http_port=0, keepalive_time=1.0, keepalive_timeout=3.0
         )
         url = await stack.enter_async_context(_edge(config))
         http = await stack.enter_async_context(aiohttp.ClientSession())

@@ -114,7 +114,7 @@ async def fleet(
     workers: int = 2,
     command: str = "serve",
 ) -> AsyncIterator[Fleet]:
-    told = {"TRUNKLINE_DRAIN_SECONDS": "10", **(environ or {})}
+    told = {"TRUNKLINE_DRAIN_SECONDS": str(PATIENCE), **(environ or {})}
     async with started(command, "--workers", str(workers), state=state, **told) as running:
         made = Fleet(running)
         try:

@@ -20,7 +20,7 @@ DONE: Final = b"data: [DONE]\n\n"
 
 KEY: Final = "canary-of-the-upstream"
 
-PATIENCE: Final = 20
+PATIENCE: Final = 90
 """Seconds until a test that waits for an event fails; nothing is asserted of the time it takes."""
 
 

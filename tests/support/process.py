@@ -12,8 +12,9 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-PATIENCE = 30
-"""Seconds until a test that waits for a process fails; nothing is asserted of the time it takes."""
+PATIENCE = 90
+"""Seconds until a test that waits for a process fails; nothing is asserted of the time it takes, which is
+long where others keep the machine busy."""
 
 COMMAND = Path(sys.executable).with_name("trunkline")
 

@@ -24,7 +24,7 @@ from trunkline.v1.forward_service_pb2_grpc import (
 
 T = TypeVar("T")
 
-PATIENCE = 30.0
+PATIENCE = 90.0
 """Seconds after which something that should happen is taken as not happening."""
 
 LIMIT = 1024 * 1024

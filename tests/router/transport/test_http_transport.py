@@ -16,6 +16,7 @@ from router.errors import (
 from router.transport.answer import translated
 from router.transport.http import AiohttpTransport
 from router.wire.http import HttpRequest
+from tests.support.one_provider import PATIENCE
 from tests.support.upstream import (
     Connection,
     Request,
@@ -79,7 +80,7 @@ async def test_leaving_an_answer_half_read_closes_its_connection() -> None:
         async with transport.send(HttpRequest("POST", provider.url), connect_timeout=5) as response:
             async for _ in response.chunks():
                 break
-        await asyncio.wait_for(provider.left.wait(), 5)
+        await asyncio.wait_for(provider.left.wait(), PATIENCE)
         await transport.close()
 
 

@@ -172,13 +172,13 @@ def test_memory_stays_bounded_however_many_calls_are_opened() -> None:
 
 def test_a_long_stream_in_single_bytes_takes_linear_time() -> None:
     data = sse(START, *[text("x" * 100)] * 300, END)
-    began = time.perf_counter()
+    began = time.thread_time()
     reading = decoder()
     for i in range(len(data)):
         reading.feed(data[i : i + 1])
 
     assert reading.done
-    assert time.perf_counter() - began < 5
+    assert time.thread_time() - began < 5
 
 
 keys = st.sampled_from([

@@ -154,7 +154,7 @@ def test_bytes_of_any_kind_do_no_harm(data: bytes) -> None:
 
 
 def seconds(size: int) -> float:
-    """How long a stream of `size` small events of all kinds takes, each in two pieces."""
+    """How long the processor takes for a stream of `size` small events of all kinds, each in two pieces."""
     call = {"name": "f", "willContinue": True}
     piece = {"partialArgs": [{"jsonPath": "$.a", "stringValue": "x"}], "willContinue": True}
     parts = [
@@ -166,13 +166,13 @@ def seconds(size: int) -> float:
         f'data: {{"candidates":[{{"content":{{"parts":[{json.dumps(p)}]}}}}]}}\n\n' for p in parts
     ]
     decoder = EXCHANGE.stream_decoder()
-    start = time.perf_counter()
+    start = time.thread_time()
     for _ in range(size):
         for event in events:
             decoder.feed(event[:20].encode())
             decoder.feed(event[20:].encode())
     decoder.finish()
-    return time.perf_counter() - start
+    return time.thread_time() - start
 
 
 def test_a_stream_ten_times_as_long_takes_about_ten_times_as_long() -> None:

@@ -64,14 +64,15 @@ def test_bytes_of_any_kind_do_no_harm(data: bytes) -> None:
 
 
 def seconds(size: int) -> float:
+    """How long the processor takes for a stream of `size` small events, each in two pieces."""
     frame = b'data: {"choices":[{"index":0,"delta":{"content":"a"}}]}\n\n'
     decoder = EXCHANGE.stream_decoder()
-    start = time.perf_counter()
+    start = time.thread_time()
     for _ in range(size):
         decoder.feed(frame[:20])
         decoder.feed(frame[20:])
     decoder.finish()
-    return time.perf_counter() - start
+    return time.thread_time() - start
 
 
 def test_a_stream_ten_times_as_long_takes_about_ten_times_as_long() -> None:
