@@ -48,7 +48,7 @@ async def test_of_several_routers_none_that_answers_may_check_no_keys(
                 stack.push_async_callback((await fake.start()).stop, None)
             ports.append(fake.port)
         target = "ipv4:" + ",".join(f"127.0.0.1:{port}" for port in ports)
-        starting = start_edge(http_host=PUBLIC, router_target=target, router_wait=1.0)
+        starting = start_edge(http_host=PUBLIC, router_target=target, router_wait=5.0)
         if reason:
             with pytest.raises(EdgeRefusedError, match=reason):
                 await starting
