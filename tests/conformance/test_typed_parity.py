@@ -6,9 +6,12 @@ be told the same: `plain` (tests/support/openai_json.py) lists the spellings tha
 """
 
 import json
+import time
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Final
 
 import grpc
@@ -19,6 +22,7 @@ from google.rpc.status_pb2 import Status
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import router.app
 from router.errors import InvalidRequestError
 from router.providers.dialects import ADAPTERS
 from router.rpc import codec
@@ -99,10 +103,14 @@ async def faces(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Faces
     environ["TRUNKLINE_RETRIES"] = "0"
     async with upstream(replay) as provider:
         environ["TRUNKLINE_PROVIDERS__CORPUS__BASE_URL"] = provider.url
-        async with (
-            gateway(path, environ) as started,
-            grpc.aio.insecure_channel(started.grpc) as channel,
-        ):
+        async with AsyncExitStack() as stack:
+            with pytest.MonkeyPatch.context() as patch:
+                # Both callers ask in the same second: answers without a time of their own tell that of ours.
+                clock = SimpleNamespace(time=lambda: 1_700_000_000.5, monotonic=time.monotonic)
+                patch.setattr(router.app, "time", clock)
+                started = await stack.enter_async_context(gateway(path, environ))
+            target = grpc.aio.insecure_channel(started.grpc)
+            channel = await stack.enter_async_context(target)
             yield Faces(started, provider, pb_grpc.ChatServiceStub(channel))
 
 
@@ -171,8 +179,8 @@ def info_of(exc: grpc.aio.AioRpcError) -> ErrorInfo:
 
 def same(payload: bytes, *, is_stream: bool) -> Json:
     said = plain(load(payload), EQUIVALENT["chunk" if is_stream else "completion"])
-    # The clock's, and a digest of the very bytes sent, where the provider has none of its own.
-    return {key: value for key, value in said.items() if key not in ("created", "id")}
+    # A digest of the very bytes sent, where the provider has none of its own.
+    return {key: value for key, value in said.items() if key != "id"}
 
 
 @needs_corpus

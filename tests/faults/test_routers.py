@@ -8,7 +8,7 @@ import asyncio
 import json
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -412,4 +412,5 @@ async def _until_refused(host: str, port: int) -> None:
         except ConnectionError:
             return
         writer.close()
-        await writer.wait_closed()
+        with suppress(ConnectionError):  # it was waiting to be accepted
+            await writer.wait_closed()
