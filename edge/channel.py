@@ -40,7 +40,8 @@ _REACHABLE: Final[dict[str, Any]] = {
                 "initialBackoff": "0.05s",
                 "maxBackoff": "0.5s",
                 "backoffMultiplier": 2,
-                "retryableStatusCodes": ["UNAVAILABLE"],
+                # A router that stops cancels what it has not begun; what we cancel is never sent again.
+                "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"],
             },
         }
     ],

@@ -71,10 +71,11 @@ async def test_a_long_error_body_fits_into_the_trailing_metadata(
     assert from_rpc_error(caught.value).body == body
 
 
+@pytest.mark.parametrize("code", [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED])
 async def test_a_call_whose_router_failed_without_a_word_is_sent_again_and_not_forever(
-    stub: ForwardServiceStub, router: FakeRouter
+    stub: ForwardServiceStub, router: FakeRouter, code: grpc.StatusCode
 ) -> None:
-    router.will_fail(LOST)
+    router.will_fail(replace(LOST, grpc_code=code))
 
     for call in (stub.Forward(ForwardRequest(), timeout=10), _first(stub)):
         router.seen.clear()
