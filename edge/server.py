@@ -15,7 +15,7 @@ from edge.admission import Admission
 from edge.config import EdgeLimits
 from edge.deadlines import Deadlines
 from edge.inflight import InFlight
-from edge.streams import ClientStream, keep_alive
+from edge.streams import ClientStream, set_options
 
 NO_BODY_LIMIT = 2**62
 """For Tornado, which refuses with a bare 400: handlers bound bodies and say so in OpenAI's shape."""
@@ -58,7 +58,7 @@ class EdgeServer(HTTPServer):
             stream.close()
             return
         with contextlib.suppress(OSError):
-            keep_alive(stream.socket)
+            set_options(stream.socket)
         # What was made for the socket has not begun to use it.
         super().handle_stream(ClientStream(stream.socket, self._heads), address)
 

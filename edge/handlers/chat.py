@@ -96,5 +96,3 @@ class ChatHandler(PostingHandler):
     def _commit(self, metadata: grpc.aio.Metadata) -> None:
         self.begin(200, (*_STREAM_HEADERS, *response_headers(metadata)))
         self.is_committed = True
-        # Nagle's algorithm would hold a chunk back until the client has acknowledged the one before.
-        self.stream.set_nodelay(True)

@@ -7,7 +7,7 @@ from tornado.httputil import HTTPInputError
 from tornado.iostream import StreamClosedError
 
 from edge.deadlines import Deadlines
-from edge.streams import ClientStream, keep_alive
+from edge.streams import ClientStream, set_options
 from tests.edge.running_edge import soon
 from tests.support.wire import eventually
 
@@ -88,7 +88,7 @@ async def test_a_client_has_left_once_its_side_is_closed_whatever_it_sent_before
 
 def test_a_peer_that_vanishes_is_noticed_within_two_minutes() -> None:
     with socket.socket() as sock:
-        keep_alive(sock)
+        set_options(sock)
 
         assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
         values = [
@@ -97,6 +97,14 @@ def test_a_peer_that_vanishes_is_noticed_within_two_minutes() -> None:
             if hasattr(socket, name)
         ]
         assert values in ([60, 15, 4], [15, 4], [])
+
+
+async def test_nothing_waits_for_a_full_packet_whatever_tornado_sets() -> None:
+    with socket.socket() as sock:
+        set_options(sock)
+        ClientStream(sock, Deadlines(60)).set_nodelay(False)
+
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
 
 
 async def test_what_the_system_takes_at_once_needs_no_waiting(pair: Pair) -> None:
