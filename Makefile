@@ -23,8 +23,8 @@ PROTOS := $(shell find protos)
 
 UV_VERSION := 0.13.9
 
-# One process of pytest for each core, but a gateway of a test needs some of it too: tests/support/spread.py.
-SPREAD := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+# One process of pytest for each core, as tests/support/spread.py says; one that ends in a hang ends the run.
+SPREAD := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
