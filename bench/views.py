@@ -90,6 +90,7 @@ VIEWS: Final = (
     View("Added time to the first content, median, ms", "added_first_p50", _TIMED, 1000, 1),
     View("Lateness of chunks, median, ms", "delay_p50", _TIMED, 1000, 2, has_direct=True),
     View("Lateness of chunks, 99 %, ms", "delay_p99", _TIMED, 1000, 2, has_direct=True),
+    View("Lateness of chunks, largest, ms", "delay_max", _TIMED, 1000, 1, has_direct=True),
     View("Largest added gap of a stream, median, ms", "gap_p50", _TIMED, 1000, 2, has_direct=True),
     View("Largest added gap of all streams, ms", "gap_max", _TIMED, 1000, 1, has_direct=True),
     View("Chunks per second, one stream", "chunks_per_second", ("stream-1",), has_direct=True),
