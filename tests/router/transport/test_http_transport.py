@@ -170,3 +170,39 @@ def test_every_error_of_the_library_has_words() -> None:
         error = kind.__new__(kind)
         assert isinstance(translated(error), UpstreamUnavailableError)
     assert len(kinds) > 10
+
+
+@pytest.mark.parametrize("value", ["a\r\nx-forged: 1", "a\nx: 1", "a\rx: 1", "a\0"])
+async def test_a_header_that_would_begin_another_line_is_not_sent(value: str) -> None:
+    async with upstream(reply(b"ok")) as provider:
+        transport = AiohttpTransport()
+        request = HttpRequest("POST", provider.url, {"x-one": value}, b"{}")
+        with pytest.raises(UpstreamUnavailableError):
+            async with transport.send(request, connect_timeout=5):
+                pass
+        await transport.close()
+
+        assert provider.requests == []
+
+
+async def test_what_comes_before_the_answer_is_passed_over() -> None:
+    async def informed(request: Request, connection: Connection) -> None:
+        await connection.raw(
+            b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nx: 1\r\n\r\n"
+        )
+        await connection.raw(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
+
+    async with upstream(informed) as provider:
+        assert await fetch(provider.url) == (200, b"ok")
+
+
+@pytest.mark.parametrize("name", ["host", "connection"])
+async def test_a_header_of_the_framing_is_left_to_the_client(name: str) -> None:
+    async with upstream(reply(b"ok")) as provider:
+        transport = AiohttpTransport()
+        request = HttpRequest("POST", provider.url, {name: "close"}, b"{}")
+        async with transport.send(request, connect_timeout=5) as response:
+            assert await response.read(LIMIT) == b"ok"
+        await transport.close()
+
+    assert provider.requests[0].headers[name] == "close"
