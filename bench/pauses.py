@@ -17,13 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Final
-from urllib.request import urlopen
 
 import msgspec
 
+from bench import startup
 from bench.heartbeat import Beats
 from bench.procfs import memory
-from bench.systems import ROOT, end, model_rows
+from bench.systems import ROOT, Place, end, environ_of, model_rows
 
 SIZES: Final = (3, 10_000, 100_000)
 _PATIENCE: Final = 120.0
@@ -49,16 +49,9 @@ class Gateway:
                 return msgspec.json.decode(lines[-1][6:], type=Beats)
         raise RuntimeError("the gateway does not answer")
 
-    def generation(self) -> int:
-        with urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=30) as answer:
-            for line in answer.read().decode().splitlines():
-                if line.startswith("trunkline_model_list_generation "):
-                    return round(float(line.split()[1]))
-        return 0
-
     def wait_for(self, generation: int) -> None:
         for _ in _waiting(0.1):
-            if self.generation() >= generation:
+            if startup.generation(self.port) >= generation:
                 return
         raise RuntimeError("the list is not refreshed")
 
@@ -74,16 +67,12 @@ def _waiting(pause: float = 0.02) -> Iterator[None]:
 def beating(directory: Path, source: Path) -> Iterator[Gateway]:
     """Give a gateway that beats and refreshes each second."""
     log = directory / f"log-{time.monotonic_ns()}"
+    # No provider is asked: its port is nobody's.
     environ = {
         **{k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "LANG")},
         "PYTHONPATH": str(ROOT),
-        "MODEL_LIST_URL": str(source),
         "MODEL_LIST_REFRESH_SECONDS": "1",
-        "TRUNKLINE_PROVIDERS__BENCH__BASE_URL": "http://127.0.0.1:9/v1",
-        "TRUNKLINE_PROVIDERS__BENCH__API_KEY": "k",
-        "TRUNKLINE_STATE_DIR": str(directory / f"state-{time.monotonic_ns()}"),
-        "TRUNKLINE_HTTP_PORT": "0",
-        "TRUNKLINE_GRPC_PORT": "0",
+        **environ_of(Place(9, directory), source, f"state-{time.monotonic_ns()}"),
     }
     with log.open("wb") as errors:
         process = subprocess.Popen(
@@ -107,11 +96,6 @@ def beating(directory: Path, source: Path) -> Iterator[Gateway]:
         end(process)
 
 
-def _put(path: Path, text: str) -> None:
-    path.with_suffix(".new").write_text(text)
-    path.with_suffix(".new").replace(path)
-
-
 def _texts(size: int) -> Mapping[str, tuple[str, str]]:
     """Return what the list changes between, by the kind of change."""
     rows, dearer = model_rows(size), model_rows(size, 0.003)
@@ -127,7 +111,7 @@ def _texts(size: int) -> Mapping[str, tuple[str, str]]:
 def measure(directory: Path, size: int, rounds: int) -> None:
     source = directory / f"models-{size}.json"
     texts = _texts(size)
-    _put(source, texts["nothing"][0])
+    startup.replace_list(source, texts["nothing"][0])
     with beating(directory, source) as gateway:
         gateway.wait_for(1)
         start = gateway.beats()
@@ -137,8 +121,8 @@ def measure(directory: Path, size: int, rounds: int) -> None:
             found = []
             for round_ in range(rounds):
                 gateway.beats()
-                before = gateway.generation()
-                _put(source, one if round_ % 2 else other)
+                before = startup.generation(gateway.port)
+                startup.replace_list(source, one if round_ % 2 else other)
                 if kind in ("all rows", "one row"):
                     gateway.wait_for(before + 1)
                     time.sleep(0.5 + size / 100_000)

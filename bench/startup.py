@@ -16,7 +16,7 @@ from bench.histogram import medians
 from bench.load import Event, Job
 from bench.measure import Figures, figures_of, say
 from bench.procfs import cpu_seconds, memory
-from bench.systems import Start, System, model_rows, trunkline
+from bench.systems import Start, model_rows, trunkline
 
 SETTLE_SECONDS: Final = 0.3
 """After a start, before its memory is looked at."""
@@ -94,17 +94,17 @@ def _refreshing(bed: Bed, size: int) -> Figures:
     environ = {**_state(bed), "MODEL_LIST_REFRESH_SECONDS": "1"}
     with trunkline(bed.place, path, environ) as system:
         bed.do(system, _WARM_UP)
-        calm, first = bed.do(system, _CALM), _generation(system)
+        calm, first = bed.do(system, _CALM), generation(system.port)
         changes: list[str] = []
 
         def change(_: Event) -> None:
             changes.append(texts[len(changes) % 2])
-            _replace(path, changes[-1])
+            replace_list(path, changes[-1])
 
         seconds = _REFRESHING.seconds + size / _MODELS_PER_SECOND
         job = msgspec.structs.replace(_REFRESHING, seconds=seconds)
         done = bed.do(system, job, change)
-        refreshes = _generation(system) - first
+        refreshes = generation(system.port) - first
     figures = {"refreshes": float(refreshes)}
     if refreshes:
         # What the same requests cost without them is not theirs.
@@ -114,20 +114,21 @@ def _refreshing(bed: Bed, size: int) -> Figures:
     return figures
 
 
-def _generation(system: System) -> int:
-    """Return the number of the list's state."""
-    with urlopen(f"http://127.0.0.1:{system.port}/metrics", timeout=30) as answer:
+def generation(port: int) -> int:
+    """Return the number of the list's state; 0 if there is none."""
+    with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as answer:
         found = _GENERATION.search(answer.read().decode())
     return round(float(found[1])) if found else 0
 
 
 def _written(bed: Bed, size: int) -> Path:
     path = bed.place.directory / f"models-{size}.json"
-    _replace(path, json.dumps(model_rows(size)))
+    replace_list(path, json.dumps(model_rows(size)))
     return path
 
 
-def _replace(path: Path, text: str) -> None:
+def replace_list(path: Path, text: str) -> None:
+    """Put a list in the place of another, so that no reader sees half of one."""
     path.with_suffix(".new").write_text(text)
     path.with_suffix(".new").replace(path)
 
