@@ -1,7 +1,7 @@
 """Drives the hot path without sockets, in one process: what `bench.instructions` counts.
 
     router-unary, router-stream    the pipeline: account, authenticate, dispatch, an OpenAI-style provider
-    gateway-unary, gateway-stream  the same behind the edge's handlers and the router's service
+    gateway-unary, gateway-stream  the same from the bytes of a request to those of its answer
 
 Between the tiers stands the in-process channel; the provider is the transport's twin in memory. All runs
 begin with a few requests of each kind, so that what happens once cancels out.
@@ -10,16 +10,16 @@ begin with a few requests of each kind, so that what happens once cancels out.
 import argparse
 import asyncio
 import json
+import socket
 from collections.abc import Awaitable, Callable, Mapping
 from time import perf_counter
-from types import SimpleNamespace
-from typing import Any, Final, cast
+from typing import Final
 
 from prometheus_client import CollectorRegistry
-from tornado.httputil import HTTPHeaders, RequestStartLine
 
 from edge.app import EdgeApp
 from edge.config import EdgeConfig
+from edge.connection import ClientConnection
 from launch import logs
 from launch.config import LogConfig
 from launch.inprocess import FORWARDED, InProcessServer
@@ -38,6 +38,7 @@ from trunkline.v1 import forward_service_pb2_grpc
 
 WARM_UP: Final = 3
 CHUNKS: Final = 40
+_HEADERS: Final = "host: 127.0.0.1:8080\r\ncontent-type: application/json\r\n"
 
 Pairs = tuple[tuple[str, str], ...]
 
@@ -142,50 +143,24 @@ async def _through_router(pipeline: Stage, listed: Snapshot, body: bytes, *, str
         pass
 
 
-class _Stream:
-    """The socket under a connection."""
-
-    def set_nodelay(self, value: object) -> None:
-        """There is nothing to set."""
-
-    def set_close_callback(self, callback: object) -> None:
-        """It never closes by itself."""
-
-    def close(self) -> None:
-        raise AssertionError("no deadline passes here")
-
-
-class _Connection:
-    """A client's connection as Tornado's handlers see it; takes the answer and drops it."""
+class _Socket(asyncio.Transport):
+    """What is under a client's connection: takes the answers and drops them."""
 
     def __init__(self) -> None:
-        self.stream = _Stream()
-        self.context = SimpleNamespace(remote_ip="127.0.0.1", protocol="http", address=None)
-        self.done = asyncio.get_running_loop().create_future()
-        self.status = 0
+        super().__init__({"socket": socket.socket()})
+        self.status = b""
+        self.done = asyncio.Event()
 
-    def set_close_callback(self, callback: object) -> None:
-        del callback
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        """Everything is taken at once."""
 
-    def write_headers(
-        self, start_line: Any, headers: object, chunk: bytes | None = None
-    ) -> Awaitable[None]:
-        del headers, chunk
-        self.status = start_line.code
-        return _ready()
-
-    def write(self, chunk: bytes) -> Awaitable[None]:
-        del chunk
-        return _ready()
-
-    def finish(self) -> None:
-        self.done.set_result(None)
-
-
-def _ready() -> "asyncio.Future[None]":
-    future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    future.set_result(None)
-    return future
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        written = bytes(data)
+        if not self.status:
+            self.status = written[9:12]
+            self.is_stream = b"Transfer-Encoding: chunked" in written
+        if not self.is_stream or written.endswith(b"0\r\n\r\n"):
+            self.done.set()
 
 
 async def _edge(pipeline: Stage, listed: Snapshot) -> EdgeApp:
@@ -196,33 +171,35 @@ async def _edge(pipeline: Stage, listed: Snapshot) -> EdgeApp:
     return EdgeApp(EdgeConfig(), server.open_channel(), CollectorRegistry())
 
 
-async def _through_gateway(app: EdgeApp, body: bytes) -> None:
-    connection = _Connection()
-    delegate = app._server.start_request(object(), cast("Any", connection))  # noqa: SLF001 (in place of a port)
-    headers = {"host": "h", "content-type": "application/json", "content-length": str(len(body))}
-    for step in (
-        delegate.headers_received(
-            RequestStartLine("POST", "/v1/chat/completions", "HTTP/1.1"), HTTPHeaders(headers)
-        ),
-        delegate.data_received(body),
-    ):
-        if step is not None:
-            await step
-    delegate.finish()
-    await connection.done
-    if connection.status != 200:
-        raise RuntimeError(f"the gateway answered {connection.status}")
+class _Client:
+    """A client that keeps its connection."""
+
+    def __init__(self, app: EdgeApp) -> None:
+        self._socket = _Socket()
+        self._connection = ClientConnection(app._server)  # noqa: SLF001 (in place of a port)
+        self._connection.connection_made(self._socket)
+
+    async def ask(self, body: bytes) -> None:
+        head = (
+            f"POST /v1/chat/completions HTTP/1.1\r\n{_HEADERS}content-length: {len(body)}\r\n\r\n"
+        )
+        self._socket.status = b""
+        self._socket.done.clear()
+        self._connection.data_received(head.encode() + body)
+        await self._socket.done.wait()
+        if self._socket.status != b"200":
+            raise RuntimeError(f"the gateway answered {self._socket.status.decode()}")
 
 
 async def drive(counts: Mapping[str, int]) -> None:
     """Do as many requests of each kind as `counts` says."""
     pipeline, listed = _pipeline(), _snapshot()
-    app = await _edge(pipeline, listed)
+    client = _Client(await _edge(pipeline, listed))
     ways: dict[str, Callable[[], Awaitable[None]]] = {
         "router-unary": lambda: _through_router(pipeline, listed, UNARY, stream=False),
         "router-stream": lambda: _through_router(pipeline, listed, STREAM, stream=True),
-        "gateway-unary": lambda: _through_gateway(app, UNARY),
-        "gateway-stream": lambda: _through_gateway(app, STREAM),
+        "gateway-unary": lambda: client.ask(UNARY),
+        "gateway-stream": lambda: client.ask(STREAM),
     }
     for name, way in ways.items():
         for _ in range(WARM_UP + counts.get(name, 0)):

@@ -40,7 +40,15 @@ SCRIPTS: Final[Mapping[str, Mapping[str, int]]] = {
 SECONDS: Final = 900
 """For one run; it takes half a minute on a machine that does nothing else."""
 
-_LIBRARIES: Final = ("grpcio", "msgspec", "prometheus-client", "protobuf", "structlog", "tornado")
+_LIBRARIES: Final = (
+    "grpcio",
+    "httptools",
+    "msgspec",
+    "prometheus-client",
+    "protobuf",
+    "structlog",
+    "tornado",
+)
 
 _COLLECTED: Final = re.compile(r"Collected : (\d+)")
 

@@ -14,7 +14,16 @@ import msgspec
 
 from bench.systems import PEERS, PORTKEY, ROOT, nginx_path
 
-_LIBRARIES: Final = ("trunkline", "aiohttp", "grpcio", "msgspec", "protobuf", "tornado", "uvloop")
+_LIBRARIES: Final = (
+    "trunkline",
+    "aiohttp",
+    "grpcio",
+    "httptools",
+    "msgspec",
+    "protobuf",
+    "tornado",
+    "uvloop",
+)
 
 _BUILD_OPTIONS: Final = ("--enable-optimizations", "--with-lto", "-fprofile-use", "-flto")
 """Of an interpreter: a tenth of its time and more."""

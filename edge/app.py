@@ -99,9 +99,7 @@ class EdgeApp:
             models=ModelServiceStub(channel),
             check_health=tuple(map(_health_check, routers_of(channel))),
         )
-        self._server = EdgeServer(
-            _Application(self._context), config.limits, self._admission, self._in_flight
-        )
+        self._server = EdgeServer(_Application(self._context), config.limits, self._admission)
 
     def __repr__(self) -> str:
         return f"<EdgeApp {self._config.http_host} {self._in_flight!r}>"
@@ -117,8 +115,9 @@ class EdgeApp:
         sockets = await open_sockets(
             self._config.http_host, self._config.http_port, reuse_port=self._config.reuse_port
         )
-        self._server.add_sockets(sockets)
-        return int(sockets[0].getsockname()[1])
+        port = int(sockets[0].getsockname()[1])
+        await self._server.listen(sockets)
+        return port
 
     def reconfigure(self, config: EdgeConfig) -> None:
         """Goes by another configuration from the next request on. Host, port, router and body limit stay."""
@@ -131,7 +130,7 @@ class EdgeApp:
         """Stops accepting, waits for requests in flight (at most `drain_seconds`), then closes."""
         self._in_flight.is_draining = True
         self._server.stop()
-        await self._server.close_connections(besides=self._in_flight.streams())
+        await self._server.close_connections(besides=self._in_flight.connections())
         if not await self._in_flight.wait_empty(self._config.drain_seconds):
             self._in_flight.cancel_calls()
             await self._in_flight.wait_empty(UNWIND_SECONDS)

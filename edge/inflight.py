@@ -3,15 +3,15 @@
 import asyncio
 from typing import Protocol
 
-from tornado.iostream import BaseIOStream
+from tornado.httputil import HTTPConnection
 
 
 class Answering(Protocol):
     """A request in flight, seen from outside."""
 
     @property
-    def stream(self) -> BaseIOStream:
-        """The connection that it came on."""
+    def connection(self) -> HTTPConnection:
+        """What it came on."""
 
     def cancel_call(self) -> None:
         """Ends the call that answers it; the client is told so."""
@@ -41,9 +41,9 @@ class InFlight:
         if not self._requests:
             self._empty.set()
 
-    def streams(self) -> set[BaseIOStream]:
-        """The connections that are in use."""
-        return {request.stream for request in self._requests}
+    def connections(self) -> set[HTTPConnection]:
+        """Those that are in use."""
+        return {request.connection for request in self._requests}
 
     def cancel_calls(self) -> None:
         """Has every request in flight told that it ends here."""

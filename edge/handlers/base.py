@@ -23,13 +23,13 @@ from typing import Any, cast
 
 import grpc
 import structlog
-from tornado.http1connection import HTTP1Connection
 from tornado.httputil import HTTPHeaders, HTTPServerRequest, format_timestamp
 from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, RequestHandler, stream_request_body
 
 from edge.admission import Admission
 from edge.config import EdgeConfig
+from edge.connection import ClientConnection
 from edge.cors import CorsPolicy
 from edge.deadlines import Deadlines
 from edge.headers import Pairs, request_id
@@ -37,7 +37,6 @@ from edge.inflight import InFlight
 from edge.metrics import CLIENT_GONE, EdgeMetrics
 from edge.readiness import Check
 from edge.status import HttpFailure, from_rpc_error, refusal
-from edge.streams import ClientStream
 from trunkline.v1.forward_service_pb2_grpc import ForwardServiceStub
 from trunkline.v1.model_service_pb2_grpc import ModelServiceStub
 
@@ -45,9 +44,6 @@ _log = structlog.get_logger("trunkline.edge")
 
 DISCARD_BYTES = 1024 * 1024
 """A refused request's body up to this size is read, so that the connection can be used again."""
-
-ABSURD_LENGTH = 10**18
-"""Of a body, in bytes: more than any number that a server could take seriously."""
 
 LINGER_BYTES = 256 * 1024 * 1024
 LINGER_SECONDS = 5.0
@@ -84,7 +80,7 @@ class BaseHandler(RequestHandler):
     """Answers one request. Subclasses implement `answer`, and `find_refusal` where headers can be wrong.
 
     `route` is the path template of the route, or what to call none; `methods` are those it has. `length` is
-    the Content-Length; 0 if there is none, or one that Tornado is about to refuse.
+    the Content-Length; 0 if there is none.
     """
 
     # Beyond thirty names the dictionary takes four times as much, and Tornado has twenty in it.
@@ -107,7 +103,6 @@ class BaseHandler(RequestHandler):
         "methods",
         "request_id",
         "route",
-        "stream",
     )
 
     body_limit = DISCARD_BYTES
@@ -127,9 +122,8 @@ class BaseHandler(RequestHandler):
         self.route = route
         self.methods = methods
         self.request_id = request_id(self.request.headers)
-        self.length = _declared_length(self.request.headers)
-        self.connection = cast("HTTP1Connection", self.request.connection)
-        self.stream = cast("ClientStream", self.connection.stream)
+        self.length = int(self.request.headers.get("content-length", 0))
+        self.connection = cast("ClientConnection", self.request.connection)
         self.is_committed = False
         self._body: bytes | bytearray = b""
         self._received = 0
@@ -145,7 +139,7 @@ class BaseHandler(RequestHandler):
         context.in_flight.add(self)
         context.metrics.begin()
         if self._has_body():
-            context.bodies.begin(self.stream)
+            context.bodies.begin(self.connection)
 
     # What subclasses provide
 
@@ -176,9 +170,8 @@ class BaseHandler(RequestHandler):
         self._refusal = self._find_early_refusal()
         if self._refusal is None:
             return None
-        # Who asks before it sends its body sends none now: the answer is the end of it. A length that
-        # is absurd Tornado would call malformed, behind the answer.
-        if "expect" in self.request.headers or self.length >= ABSURD_LENGTH or self._is_misframed():
+        # Who asks before it sends its body sends none now: the answer is the end of it.
+        if "expect" in self.request.headers or self._is_misframed():
             return self._refuse_and_close(self._refusal)
         if self.length > DISCARD_BYTES or self._refusal.status == 413 or self._must_not_wait():
             return self._refuse_early(self._refusal)
@@ -188,7 +181,7 @@ class BaseHandler(RequestHandler):
         self._received += len(chunk)
         if self._linger is not None:
             if self._received > LINGER_BYTES:
-                self.stream.close()
+                self.connection.close()
             return None
         if self._refusal is None:
             self._refusal = self._find_overrun(len(chunk))
@@ -272,7 +265,7 @@ class BaseHandler(RequestHandler):
         )
 
     def _is_misframed(self) -> bool:
-        """Whether an old proxy in front of us would see the end of the body elsewhere than Tornado does."""
+        """Whether an old proxy in front of us would see the end of the body elsewhere than we do."""
         return self.request.version == "HTTP/1.0" and "transfer-encoding" in self.request.headers
 
     def _is_preflight(self) -> bool:
@@ -280,7 +273,7 @@ class BaseHandler(RequestHandler):
 
     async def _dispatch(self) -> None:
         self._is_dispatched = True
-        self.context.bodies.end(self.stream)
+        self.context.bodies.end(self.connection)
         try:
             if not self._is_gone:
                 await self._answer_once()
@@ -356,7 +349,7 @@ class BaseHandler(RequestHandler):
         await self.end(failure.body)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        """What Tornado ends by itself: a method that HTTP does not name, a fault in `prepare`."""
+        """What Tornado ends by itself: a method that it does not know, a fault in `prepare`."""
         failure = _WRONG_METHOD if status_code == 405 else _INTERNAL
         self._log_failure(failure)
         self._begin_failure(failure)
@@ -415,7 +408,7 @@ class BaseHandler(RequestHandler):
     async def _refuse_early(self, failure: HttpFailure) -> None:
         """Answers before the body has been read; what still comes is dropped, for a while."""
         loop = asyncio.get_running_loop()
-        self._linger = loop.call_later(LINGER_SECONDS, self.stream.close)
+        self._linger = loop.call_later(LINGER_SECONDS, self.connection.close)
         self._log_failure(failure)
         self._begin_failure(failure)
         self.set_header("connection", "close")
@@ -457,7 +450,7 @@ class BaseHandler(RequestHandler):
         if self._linger is not None:
             self._linger.cancel()
         if not self._is_dispatched:
-            self.context.bodies.end(self.stream)
+            self.context.bodies.end(self.connection)
         self.context.in_flight.discard(self)
         self._let_go()
         if self._is_admitted:
@@ -471,14 +464,6 @@ class NotFoundHandler(BaseHandler):
 
     def find_refusal(self) -> HttpFailure:
         return nothing_at(self.request)
-
-
-def _declared_length(headers: HTTPHeaders) -> int:
-    text = headers.get("content-length", "").partition(",")[0]
-    if not (text.isascii() and text.isdecimal()):
-        return 0
-    # Python refuses to read a number of thousands of digits.
-    return int(text) if len(text) < 19 else ABSURD_LENGTH
 
 
 @lru_cache(maxsize=2)

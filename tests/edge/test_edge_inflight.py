@@ -1,8 +1,7 @@
 import asyncio
-import socket
 
 import pytest
-from tornado.iostream import IOStream
+from tornado.httputil import HTTPConnection
 
 from edge.inflight import InFlight
 from tests.edge.running_edge import soon
@@ -10,7 +9,7 @@ from tests.edge.running_edge import soon
 
 class Request:
     def __init__(self) -> None:
-        self.stream = IOStream(socket.socket())
+        self.connection = HTTPConnection()
 
     def cancel_call(self) -> None:
         """Nothing runs for it."""
@@ -33,7 +32,6 @@ async def test_waiting_ends_with_the_last_request(request_: Request) -> None:
     in_flight.discard(request_)
 
     assert await soon(waiting)
-    request_.stream.close()
 
 
 async def test_waiting_gives_up_after_its_time(request_: Request) -> None:
@@ -41,9 +39,8 @@ async def test_waiting_gives_up_after_its_time(request_: Request) -> None:
     in_flight.add(request_)
 
     assert not await in_flight.wait_empty(0.01)
-    assert in_flight.streams() == {request_.stream}
+    assert in_flight.connections() == {request_.connection}
     assert repr(in_flight) == "<InFlight 1>"
-    request_.stream.close()
 
 
 async def test_a_request_can_leave_twice(request_: Request) -> None:
@@ -53,4 +50,3 @@ async def test_a_request_can_leave_twice(request_: Request) -> None:
     in_flight.discard(request_)
 
     assert len(in_flight) == 0
-    request_.stream.close()
