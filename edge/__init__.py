@@ -2,7 +2,7 @@
 
 Primitives::
 
-    Route        one row of `app.ROUTES`: method, path, handler
+    Route        one row of `routes.ROUTES`: method, path, handler
     Handler      one HTTP request: bounds it, calls the router, writes what comes back
     HttpFailure  everything that is not a 200: status, OpenAI error body, headers
     InFlight     the requests that a drain waits for

@@ -1,68 +1,30 @@
 """Composition: builds the edge's object graph, listens, drains, closes."""
 
 import asyncio
-import re
 import resource
 import sys
-from typing import Any, NamedTuple
 
 import grpc
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from prometheus_client import CollectorRegistry
-from tornado.httputil import HTTPServerRequest
-from tornado.web import Application, RequestHandler
 
 from edge.admission import Admission
 from edge.channel import routers_of
 from edge.config import EdgeConfig
 from edge.cors import CorsPolicy
 from edge.deadlines import Deadlines
-from edge.handlers import (
-    BaseHandler,
-    ChatHandler,
-    EdgeContext,
-    EmbeddingsHandler,
-    ExplainHandler,
-    HealthHandler,
-    MetricsHandler,
-    ModelsHandler,
-    NotFoundHandler,
-    ReadyHandler,
-    UnknownHandler,
-)
+from edge.handlers import EdgeContext
 from edge.inflight import InFlight
 from edge.listening import open_sockets
 from edge.metrics import EdgeMetrics, Show
 from edge.readiness import Check, ask_router
+from edge.routes import Routes
 from edge.server import EdgeServer
 from trunkline.v1.forward_service_pb2_grpc import ForwardServiceStub
 from trunkline.v1.model_service_pb2_grpc import ModelServiceStub
 
 UNWIND_SECONDS = 1.0
 """For requests that were cut to see it and let go."""
-
-
-class Route(NamedTuple):
-    """One row of the route table. `path` is a template as in `google.api.http`."""
-
-    method: str
-    path: str
-    handler: type[BaseHandler]
-
-
-ROUTES = (
-    Route("POST", "/v1/chat/completions", ChatHandler),
-    Route("POST", "/v1/embeddings", EmbeddingsHandler),
-    Route("GET", "/v1/models", ModelsHandler),
-    Route("GET", "/v1/models/{id=**}", ModelsHandler),
-    Route("POST", "/v1/route:explain", ExplainHandler),
-    Route("GET", "/healthz", HealthHandler),
-    Route("GET", "/readyz", ReadyHandler),
-    Route("GET", "/metrics", MetricsHandler),
-)
-
-
-_ANY_METHOD = frozenset(RequestHandler.SUPPORTED_METHODS)
 
 
 class EdgeRefusedError(Exception):
@@ -99,7 +61,7 @@ class EdgeApp:
             models=ModelServiceStub(channel),
             check_health=tuple(map(_health_check, routers_of(channel))),
         )
-        self._server = EdgeServer(_Application(self._context), config.limits, self._admission)
+        self._server = EdgeServer(Routes(self._context).begin, config.limits, self._admission)
 
     def __repr__(self) -> str:
         return f"<EdgeApp {self._config.http_host} {self._in_flight!r}>"
@@ -154,43 +116,6 @@ class EdgeApp:
             f"TRUNKLINE_HTTP_HOST: got {self._config.http_host!r}, but the router {found};"
             " expected a loopback address, or TRUNKLINE_API_KEYS set for the router"
         )
-
-
-class _Application(Application):
-    """Tornado's application, which finds a path that stands for itself without trying patterns."""
-
-    def __init__(self, context: EdgeContext) -> None:
-        rows = [
-            (path, handler, {"context": context, "route": path, "methods": _methods(path)})
-            for path, handler in {route.path: route.handler for route in ROUTES}.items()
-        ]
-        none = {"context": context, "route": "none", "methods": _ANY_METHOD}
-        self._fixed = {path: (handler, told) for path, handler, told in rows if "{" not in path}
-        patterns = [(path_pattern(path), handler, told) for path, handler, told in rows]
-        super().__init__(
-            [*patterns, (r"/v1/.*", UnknownHandler, none)],
-            default_handler_class=NotFoundHandler,
-            default_handler_args=none,
-            # The router writes one line per call, the handlers one for what never gets there.
-            log_function=lambda _handler: None,
-        )
-
-    def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> Any:
-        if found := self._fixed.get(request.path):
-            return self.get_handler_delegate(request, *found)
-        return super().find_handler(request, **kwargs)
-
-
-def path_pattern(template: str) -> str:
-    """The regular expression for a path template; `{name=**}` is one or more of anything."""
-    literals = re.split(r"\{\w+=\*\*\}", template)
-    return ".+".join(map(re.escape, literals))
-
-
-def _methods(path: str) -> frozenset[str]:
-    methods = {route.method for route in ROUTES if route.path == path}
-    # What can be read can be asked for without its body.
-    return frozenset(methods | {"HEAD"} if "GET" in methods else methods)
 
 
 def descriptor_limit() -> int:

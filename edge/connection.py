@@ -88,6 +88,7 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         self._is_chunked = False
         self._keeps_alive = True
         self._is_begun = False  # the answer
+        self._is_awaited = False  # the client asks before it sends the body
         self._is_closing = False
         self._is_reading = True
         self._written = 0
@@ -162,7 +163,8 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         self._keeps_alive = head.keeps_alive
         self._is_read = self._is_begun = self._is_chunked = False
         self._delegate = delegate = self._serving.begin(self)
-        self._hold(delegate.headers_received(head.start_line, head.headers), asks=head.waits)
+        self._is_awaited = head.waits
+        self._hold(delegate.headers_received(head.start_line, head.headers))
 
     def _finish_reading(self) -> None:
         self._is_read = self._is_held = True
@@ -172,24 +174,27 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         assert self._delegate is not None  # noqa: S101 (a body comes behind its head)
         return self._delegate
 
-    def _hold(self, step: Awaitable[None] | None, *, asks: bool = False) -> None:
-        """Reads on when the handler has done its step. `asks`: when its client has been told to go on."""
-        if step is not None:
+    def _hold(self, step: Awaitable[None] | None) -> None:
+        """Reads on when the handler has done its step."""
+        if step is None:
+            self._invite()
+        else:
             self._is_held = True
-            future = asyncio.ensure_future(step)
-            future.add_done_callback(self._invite if asks else self._release)
-
-    def _invite(self, step: "Future[None]") -> None:
-        if not (self._is_begun or self._is_closing):
-            self._put(b"HTTP/1.1 100 Continue\r\n\r\n")
-        self._release(step)
+            asyncio.ensure_future(step).add_done_callback(self._release)
 
     def _release(self, step: "Future[None]") -> None:
         self._is_held = False
         if not step.cancelled() and (failure := step.exception()) is not None:
             _log.error("request_failed", exc_info=failure)
             self.close()
+        self._invite()
         self._go_on()
+
+    def _invite(self) -> None:
+        """Tells a client that asks before it sends its body to go on, unless it is answered already."""
+        if self._is_awaited and not (self._is_begun or self._is_closing):
+            self._put(b"HTTP/1.1 100 Continue\r\n\r\n")
+        self._is_awaited = False
 
     def _refuse(self, why: str) -> None:
         """Answers what is no request, unless an answer is under way, and hears no more."""

@@ -1,12 +1,11 @@
 """Accepts clients within bounds: so many connections, each so strict, none that stands still for ever."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from socket import socket
 
 from tornado.httputil import HTTPConnection, HTTPMessageDelegate
 from tornado.ioloop import PeriodicCallback
-from tornado.web import Application
 
 from edge.admission import Admission
 from edge.config import EdgeLimits
@@ -18,13 +17,17 @@ SWEEP_SECONDS = 15.0
 """How often connections are looked at: one that stands still is noticed that much later."""
 
 
+Begin = Callable[[HTTPConnection], HTTPMessageDelegate]
+"""Gives what takes the next request of a connection."""
+
+
 class EdgeServer:
     """Listens, and knows its connections. Lives as long as the edge."""
 
-    def __init__(self, application: Application, limits: EdgeLimits, admission: Admission) -> None:
+    def __init__(self, begin: Begin, limits: EdgeLimits, admission: Admission) -> None:
         self.heads = Deadlines(limits.header_seconds)
         self.head_bytes = limits.header_bytes
-        self._application = application
+        self._begin = begin
         self._admission = admission
         self._stall_seconds = limits.stall_seconds
         self._open: set[ClientConnection] = set()
@@ -67,7 +70,7 @@ class EdgeServer:
         return True
 
     def begin(self, connection: ClientConnection) -> HTTPMessageDelegate:
-        return self._application.start_request(connection, connection)
+        return self._begin(connection)
 
     def forget(self, connection: ClientConnection) -> None:
         if connection in self._open:

@@ -1,7 +1,7 @@
 """What every handler shares: one way in, one way out.
 
-Strategy: Tornado calls `prepare` when the headers are there and a verb's method when the body is. All
-verbs end in `_dispatch`, and so does everything that can go wrong: the request is answered once, by
+Strategy: `prepare` is called when the headers are there, `data_received` for each piece of the body, and
+`run` when all of it is there. In `run` ends everything that can go wrong: the request is answered once, by
 `answer` or by `fail`.
 
 A refusal that the headers alone justify still waits for a small body, because an answer in front of
@@ -18,14 +18,13 @@ import time
 from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from types import TracebackType
-from typing import Any, cast
+from typing import cast
 
 import grpc
 import structlog
 from tornado.httputil import HTTPHeaders, HTTPServerRequest, format_timestamp
 from tornado.iostream import StreamClosedError
-from tornado.web import HTTPError, RequestHandler, stream_request_body
+from tornado.web import RequestHandler
 
 from edge.admission import Admission
 from edge.config import EdgeConfig
@@ -49,7 +48,6 @@ LINGER_BYTES = 256 * 1024 * 1024
 LINGER_SECONDS = 5.0
 """How much, and for how long, is read and dropped after an answer in front of an unread body."""
 
-_WRONG_METHOD = refusal("METHOD_NOT_ALLOWED", "This method is not allowed here.")
 _INTERNAL = refusal("INTERNAL", "The gateway failed to answer the request.")
 _BUSY = refusal("OVERLOADED", "The gateway has too much to do at the moment.")
 _MISFRAMED = refusal("INVALID_REQUEST", "HTTP/1.0 has no Transfer-Encoding.")
@@ -75,12 +73,11 @@ class EdgeContext:
     check_health: tuple[Check, ...]
 
 
-@stream_request_body
 class BaseHandler(RequestHandler):
     """Answers one request. Subclasses implement `answer`, and `find_refusal` where headers can be wrong.
 
     `route` is the path template of the route, or what to call none; `methods` are those it has. `length` is
-    the Content-Length; 0 if there is none.
+    the Content-Length; 0 if there is none. `task` is that of `run`.
     """
 
     # Beyond thirty names the dictionary takes four times as much, and Tornado has twenty in it.
@@ -103,6 +100,7 @@ class BaseHandler(RequestHandler):
         "methods",
         "request_id",
         "route",
+        "task",
     )
 
     body_limit = DISCARD_BYTES
@@ -125,6 +123,8 @@ class BaseHandler(RequestHandler):
         self.length = int(self.request.headers.get("content-length", 0))
         self.connection = cast("ClientConnection", self.request.connection)
         self.is_committed = False
+        self.task: asyncio.Task[None] | None = None
+        self._transforms = []  # by which Tornado would change what is written
         self._body: bytes | bytearray = b""
         self._received = 0
         self._held = 0
@@ -167,7 +167,11 @@ class BaseHandler(RequestHandler):
         self._reason = "OK"
 
     def prepare(self) -> Awaitable[None] | None:
-        self._refusal = self._find_early_refusal()
+        try:
+            self._refusal = self._find_early_refusal()
+        except Exception:  # noqa: BLE001 - nothing unforeseen ends in silence
+            self._log_fault()
+            self._refusal = _INTERNAL
         if self._refusal is None:
             return None
         # Who asks before it sends its body sends none now: the answer is the end of it.
@@ -271,7 +275,8 @@ class BaseHandler(RequestHandler):
     def _is_preflight(self) -> bool:
         return self.context.cors.is_preflight(self.request.method, self.request.headers)
 
-    async def _dispatch(self) -> None:
+    async def run(self) -> None:
+        """Answers the request, all of which is there."""
         self._is_dispatched = True
         self.context.bodies.end(self.connection)
         try:
@@ -285,10 +290,11 @@ class BaseHandler(RequestHandler):
             # Cancelling the call for a client that left comes out here; anything else goes on up.
             if not self._is_gone:
                 raise
+        except Exception:  # noqa: BLE001 - as below, where not even a failure could be told
+            self._log_fault()
+            self.connection.close()
         finally:
             self._settle()
-
-    get = head = post = put = patch = delete = options = _dispatch
 
     async def _answer_once(self) -> None:
         try:
@@ -313,7 +319,7 @@ class BaseHandler(RequestHandler):
             # The channel was closed under the call.
             await self.fail(_AWAY)
         except Exception:  # noqa: BLE001 - the outermost one: nothing unforeseen ends in silence
-            _log.exception("request_failed", request_id=self.request_id, route=self.route)
+            self._log_fault()
             await self.fail(_INTERNAL)
 
     # The way out
@@ -348,27 +354,8 @@ class BaseHandler(RequestHandler):
         self._begin_failure(failure)
         await self.end(failure.body)
 
-    def write_error(self, status_code: int, **kwargs: Any) -> None:
-        """What Tornado ends by itself: a method that it does not know, a fault in `prepare`."""
-        failure = _WRONG_METHOD if status_code == 405 else _INTERNAL
-        self._log_failure(failure)
-        self._begin_failure(failure)
-        self.set_header("connection", "close")
-        self._finish_unwatched(failure.body)
-
     def compute_etag(self) -> None:
         """No entity tags: answers are not meant to be kept."""
-
-    def log_exception(
-        self,
-        typ: type[BaseException] | None,
-        value: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
-        """Logs what `_dispatch` did not see, besides what is no fault of ours."""
-        if not isinstance(value, HTTPError | StreamClosedError | asyncio.CancelledError):
-            exc_info = (typ, value, tb)
-            _log.error("request_failed", request_id=self.request_id, exc_info=exc_info)
 
     def on_finish(self) -> None:
         if not self._is_dispatched:
@@ -380,7 +367,6 @@ class BaseHandler(RequestHandler):
             self.call.cancel()
 
     def on_connection_close(self) -> None:
-        super().on_connection_close()
         self._is_gone = True
         self.cancel_call()
         if not self._is_dispatched:
@@ -417,10 +403,6 @@ class BaseHandler(RequestHandler):
         with contextlib.suppress(StreamClosedError):
             await self.flush()
 
-    def _finish_unwatched(self, body: bytes | None = None) -> None:
-        """Finishes where nothing can wait for the last byte, or none is left to be written."""
-        _ = self.finish(body)
-
     def _closes_after(self) -> bool:
         """A stream to HTTP/1.0 ends where its connection ends; a drain wants none left over."""
         return (
@@ -428,6 +410,9 @@ class BaseHandler(RequestHandler):
             or self._linger is not None
             or (self.request.version == "HTTP/1.0" and "content-length" not in self._headers)
         )
+
+    def _log_fault(self) -> None:
+        _log.exception("request_failed", request_id=self.request_id, route=self.route)
 
     def _log_failure(self, failure: HttpFailure) -> None:
         """One line for a request that no router has logged."""

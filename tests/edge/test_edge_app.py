@@ -7,9 +7,10 @@ import aiohttp
 import pytest
 from prometheus_client import CollectorRegistry
 
-from edge.app import ROUTES, EdgeApp, EdgeRefusedError, path_pattern
+from edge.app import EdgeApp, EdgeRefusedError
 from edge.channel import open_channel
 from edge.config import EdgeConfig
+from edge.routes import ROUTES, path_pattern
 from tests.edge.fake_router import FakeRouter, Stall, chunks
 from tests.edge.running_edge import RawClient, StartEdge, soon
 from trunkline.v1.status_pb2 import RouterStatus

@@ -5,7 +5,7 @@ import pytest
 from google.api import annotations_pb2
 
 from edge import status as edge_status
-from edge.app import ROUTES
+from edge.routes import ROUTES
 from router import errors
 from router.errors import Reason, TrunklineError
 from router.rpc import status as router_status
