@@ -164,7 +164,7 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         self._is_read = self._is_begun = self._is_chunked = False
         self._delegate = delegate = self._serving.begin(self)
         self._is_awaited = head.waits
-        self._hold(delegate.headers_received(head.start_line, head.headers))
+        self._hold(delegate.headers_received(head.start_line, cast("HTTPHeaders", head.headers)))
 
     def _finish_reading(self) -> None:
         self._is_read = self._is_held = True
