@@ -81,14 +81,15 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         self._on_close: Callable[[], None] | None = None
         self._drained: Future[None] | None = None
         self._over: Future[None] = asyncio.get_running_loop().create_future()
-        self._is_held = (
-            False  # what came next waits: for a step of the handler, or for the answer's end
-        )
-        self._is_read = True  # the request under way has come to its end
+        # Of the request: a step of its handler or its answer is waited for; all of it is there; the client
+        # asks before it sends the rest.
+        self._is_held = False
+        self._is_read = True
+        self._is_awaited = False
+        # Of its answer: the head has left; the body goes in chunks; another one may follow.
+        self._is_begun = False
         self._is_chunked = False
         self._keeps_alive = True
-        self._is_begun = False  # the answer
-        self._is_awaited = False  # the client asks before it sends the body
         self._is_closing = False
         self._is_reading = True
         self._written = 0
@@ -106,7 +107,7 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         self._transport.set_write_buffer_limits(0)
         with contextlib.suppress(OSError):  # the client may have left already
             set_options(transport.get_extra_info("socket"))
-        self._serving.heads.begin(self)
+        self._expect()
 
     def data_received(self, data: bytes) -> None:
         self._requests.feed(data)
@@ -122,6 +123,8 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
 
     def resume_writing(self) -> None:
         self._settle(None)
+        if self._delegate is None:
+            self._expect()
         self._go_on()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -139,6 +142,11 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
             self._over.set_result(None)
 
     # Requests
+
+    def _expect(self) -> None:
+        """Waits for a head, and not for ever, from when the last answer has left."""
+        if not self._is_closing:
+            self._serving.heads.begin(self)
 
     def _go_on(self) -> None:
         """Hands on what came, as far as its turn has come."""
@@ -268,7 +276,8 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
             self._end()
             return
         self._is_held = False
-        self._serving.heads.begin(self)
+        if self._drained is None:
+            self._expect()
         if self._requests.waiting or not self._is_reading:
             # Later: whoever finishes has still to give back what the next one may need.
             asyncio.get_running_loop().call_soon(self._go_on)

@@ -13,6 +13,7 @@ from edge.config import EdgeConfig
 from edge.routes import ROUTES, path_pattern
 from tests.edge.fake_router import FakeRouter, Stall, chunks
 from tests.edge.running_edge import RawClient, StartEdge, soon
+from tests.support.process import lasting_port
 from trunkline.v1.status_pb2 import RouterStatus
 
 PUBLIC = "0.0.0.0"
@@ -66,8 +67,7 @@ async def test_it_waits_for_a_router_that_starts_later(
     start_edge: StartEdge, http: aiohttp.ClientSession
 ) -> None:
     late = FakeRouter(status=RouterStatus(checks_keys=True, serves_list=True))
-    with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as reserved:
-        late.port = reserved.getsockname()[1]
+    late.port = lasting_port()
     starting = asyncio.create_task(
         start_edge(http_host=PUBLIC, router_target=f"127.0.0.1:{late.port}", router_wait=20.0)
     )

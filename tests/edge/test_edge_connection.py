@@ -334,6 +334,15 @@ async def test_a_head_is_waited_for_between_requests_and_not_within(pair: Pair) 
     assert len(pair.host.heads) == 1
 
 
+async def test_the_wait_for_a_head_begins_when_the_answer_before_it_has_left(pair: Pair) -> None:
+    await pair.ask()
+    answer(pair.connection, b"x" * 16_000_000)
+    assert len(pair.host.heads) == 0
+
+    await pair.receive(16_000_000)
+    await eventually(lambda: len(pair.host.heads) == 1)
+
+
 def test_a_peer_that_vanishes_is_noticed_within_two_minutes() -> None:
     with socket.socket() as sock:
         set_options(sock)
