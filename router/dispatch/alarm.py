@@ -14,13 +14,13 @@ T = TypeVar("T")
 
 
 class Alarm:
-    """Wakes one waiter. Lives as long as an attempt; `stop` it at its end."""
+    """Wakes the task that made it, where that waits. Lives as long as an attempt; `stop` it at its end."""
 
     __slots__ = ("_handle", "_loop", "_rang", "_task", "_until")
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._task: asyncio.Task[object] | None = None
+        self._task: asyncio.Task[object] | None = asyncio.current_task(self._loop)
         self._until = inf
         self._rang = False
         self._handle: asyncio.TimerHandle | None = None
@@ -36,7 +36,7 @@ class Alarm:
             TimeoutError: if it takes longer; the step is cancelled.
 
         """
-        task = self._task = asyncio.current_task(self._loop)
+        task = self._task
         cancelling = task.cancelling() if task else 0
         self._until = until
         if self._handle is None or self._handle.when() > until:

@@ -351,13 +351,13 @@ _WORDS: Final = {
 
 def _masked(event: Event, mask: Mask) -> Event:
     """Return `event` without our credentials, should the provider have echoed them."""
-    match event:
-        case Body(body):
-            clean = mask.in_bytes(body)
-            return event if clean is body else Body(clean)
-        case Batch(chunks, is_done):
-            cleaned = tuple([mask.in_bytes(chunk) for chunk in chunks])
-            return event if cleaned == chunks else Batch(cleaned, is_done)
+    if isinstance(event, Batch):
+        if mask.is_clean(event.chunks):
+            return event
+        return Batch(tuple(map(mask.in_bytes, event.chunks)), event.is_done)
+    if isinstance(event, Body):
+        clean = mask.in_bytes(event.body)
+        return event if clean is event.body else Body(clean)
     return event
 
 

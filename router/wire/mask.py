@@ -43,6 +43,14 @@ class Mask:
                 data = data.replace(form, _STARS.encode())
         return data
 
+    def is_clean(self, chunks: Iterable[bytes]) -> bool:
+        """Return whether no secret stands in any of `chunks`."""
+        for chunk in chunks:
+            for form in self._bytes:
+                if form in chunk:
+                    return False
+        return True
+
     def in_text(self, text: str) -> str:
         """Return `text` without the secrets."""
         for form in self._texts:

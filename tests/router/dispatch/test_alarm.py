@@ -51,14 +51,19 @@ async def test_a_later_wait_has_its_own_time() -> None:
 
 
 async def test_who_is_cancelled_from_outside_is_cancelled() -> None:
-    alarm = Alarm()
-    waiting = asyncio.create_task(alarm.within(forever(), alarm.now() + 60))
+    async def wait() -> None:
+        alarm = Alarm()
+        try:
+            await alarm.within(forever(), alarm.now() + 60)
+        finally:
+            alarm.stop()
+
+    waiting = asyncio.create_task(wait())
     await asyncio.sleep(0)
     waiting.cancel()
 
     with pytest.raises(asyncio.CancelledError):
         await waiting
-    alarm.stop()
 
 
 async def test_a_failure_of_the_step_is_the_waiters() -> None:

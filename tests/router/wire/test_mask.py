@@ -45,6 +45,15 @@ def test_what_holds_no_key_is_the_same_object() -> None:
     assert Mask([]).in_bytes(data) is data
 
 
+def test_chunks_are_clean_if_none_of_them_holds_a_key() -> None:
+    mask = Mask([Secret(key) for key in KEYS])
+    spelt = json.dumps(KEYS[-1])[1:-1].encode()
+
+    assert mask.is_clean([])
+    assert mask.is_clean([b"one", b"", b"two"])
+    assert not mask.is_clean([b"one", b"<%b>" % spelt, b"two"])
+
+
 def test_a_placeholder_is_too_short_to_be_masked() -> None:
     short, enough = "x" * (MIN_LENGTH - 1), "y" * MIN_LENGTH
     mask = Mask([Secret(short), Secret(enough), Secret("")])
