@@ -37,6 +37,9 @@ READ_AHEAD: Final = 64 * 1024
 """Bytes that a client may send ahead of its turn: beyond them its socket is not read. Within them it is,
 since only who reads learns that the client has left."""
 
+STEPS: Final = 256
+"""Events that are handed on before others have their turn: a chunk may hold one byte."""
+
 _KEEP_ALIVE: Final = (
     ("TCP_KEEPIDLE", 60),
     ("TCP_KEEPALIVE", 60),
@@ -125,7 +128,7 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         self._settle(None)
         if self._delegate is None:
             self._expect()
-        self._go_on()
+        self._go_on_later()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._is_closing = True
@@ -150,7 +153,13 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
 
     def _go_on(self) -> None:
         """Hands on what came, as far as its turn has come."""
+        left = STEPS
         while not (self._is_held or self._is_closing or self._drained):
+            if not left:
+                self._read_on(is_wanted=False)
+                self._go_on_later()
+                return
+            left -= 1
             try:
                 event = self._requests.next()
                 if event is None:
@@ -163,7 +172,15 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
                     self._begin(event)
             except (MalformedError, HTTPInputError) as exc:
                 self._refuse(str(exc))
-        self._read_on(self._requests.waiting <= READ_AHEAD)
+            except Exception:  # noqa: BLE001 - nobody else would close a connection that has no deadline now
+                _log.exception("request_failed")
+                self.close()
+        self._read_on(is_wanted=self._requests.waiting <= READ_AHEAD)
+
+    def _go_on_later(self) -> None:
+        """Likewise, once whoever is at it has given back what the next request may need."""
+        if not self._is_closing:
+            asyncio.get_running_loop().call_soon(self._go_on)
 
     def _begin(self, head: Head) -> None:
         self._serving.heads.end(self)
@@ -213,7 +230,7 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
             self._put(head_of_answer(failure.status, "Bad Request", headers) + failure.body)
         self._end()
 
-    def _read_on(self, is_wanted: bool) -> None:  # noqa: FBT001 (a state, not a switch)
+    def _read_on(self, *, is_wanted: bool) -> None:
         if is_wanted is not self._is_reading and not self._is_closing:
             self._is_reading = is_wanted
             if is_wanted:
@@ -242,13 +259,19 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         )
         if self._is_chunked:
             headers["Transfer-Encoding"] = "chunked"
+        if headers.get("Connection", "").lower() == "close":
+            self._keeps_alive = False
+        if not (is_new or "Content-Length" in headers):
+            self._keeps_alive = False  # the end of the connection is the end of the answer
         if not self._keeps_alive:
             headers["Connection"] = "close"
-        elif headers.get("Connection", "").lower() == "close":
-            self._keeps_alive = False
         elif not is_new:
             headers["Connection"] = "keep-alive"
-        head = head_of_answer(answer.code, answer.reason, headers)
+        try:
+            head = head_of_answer(answer.code, answer.reason, headers)
+        except ValueError:
+            self.close()  # what is written next would stand there without a head
+            raise
         return self._promise(head + self._framed(chunk) if chunk else head)
 
     def write(self, chunk: bytes) -> "Future[None]":
@@ -282,8 +305,7 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         if self._drained is None:
             self._expect()
         if self._requests.waiting or not self._is_reading:
-            # Later: whoever finishes has still to give back what the next one may need.
-            asyncio.get_running_loop().call_soon(self._go_on)
+            self._go_on_later()
 
     def set_close_callback(self, callback: Callable[[], None] | None) -> None:
         """Has `callback` called when the client leaves before the answer is complete."""

@@ -16,6 +16,7 @@ SIZE_DIGITS: Final = 16
 
 _HEX = re.compile(rb"[0-9a-fA-F]{1,%d}" % SIZE_DIGITS)
 _NOT_ASCII = re.compile(rb"[\x80-\xff]")
+_BLANK = re.compile(rb"(?:\r\n){0,16}")
 _LINE_END: Final = b"\r\n"
 _HEAD_END: Final = b"\r\n\r\n"
 
@@ -84,12 +85,15 @@ class RequestReader:
 
     def next(self) -> Event | None:
         """The next event; None until more comes. Raises MalformedError, and is of no more use then."""
-        return self._step()
+        event = self._step()
+        if self._at == len(self._data):
+            self._data, self._at = b"", 0  # it would lie here until more comes
+        return event
 
     def _head(self) -> Event | None:
         data, start = self._data, self._at
-        while data.startswith(_LINE_END, start):  # RFC 9112, 2.2: a client may send some too many
-            start += 2
+        if blank := _BLANK.match(data, start):  # RFC 9112, 2.2: a client may send some too many
+            start = blank.end()
         found = data.find(_HEAD_END, start)
         end = len(data) if found < 0 else found + len(_HEAD_END)
         if end - self._at > self._head_bytes:
@@ -212,8 +216,11 @@ def _read(head: bytes) -> Head:
     start_line = RequestStartLine(
         method.decode(), found.target.decode("latin-1"), f"HTTP/{version}"
     )
-    waits = headers.get("expect", "").lower() == "100-continue"
-    return Head(start_line, headers, _keeps_alive(version, headers), waits)
+    # RFC 9110, 10.1.1: an old client does not know of it.
+    waits = version == "1.1" and headers.get("expect", "").lower() == "100-continue"
+    # What follows a CONNECT would be no request, had it been granted.
+    keeps_alive = method != b"CONNECT" and _keeps_alive(version, headers)
+    return Head(start_line, headers, keeps_alive, waits)
 
 
 def _keeps_alive(version: str, headers: Fields) -> bool:

@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 from tornado.httputil import (
     HTTPConnection,
     HTTPHeaders,
+    HTTPInputError,
     HTTPMessageDelegate,
     HTTPServerRequest,
     RequestStartLine,
@@ -100,9 +101,12 @@ class _Exchange(HTTPMessageDelegate):
 
     def headers_received(self, start_line: Any, headers: HTTPHeaders) -> Any:
         assert isinstance(start_line, RequestStartLine)  # noqa: S101 (the other kind is for clients)
-        request = HTTPServerRequest(
-            start_line=start_line, headers=headers, connection=self._connection
-        )
+        try:
+            request = HTTPServerRequest(
+                start_line=start_line, headers=headers, connection=self._connection
+            )
+        except ValueError as exc:  # a port of thousands of digits
+            raise HTTPInputError("Invalid Host header") from exc
         self._handler = handler = self._routes.handler(request)
         return handler.prepare()
 

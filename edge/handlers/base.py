@@ -320,7 +320,7 @@ class BaseHandler(RequestHandler):
             await self.fail(_AWAY)
         except Exception:  # noqa: BLE001 - the outermost one: nothing unforeseen ends in silence
             self._log_fault()
-            await self.fail(_INTERNAL)
+            await self._fail_amid()
 
     # The way out
 
@@ -371,6 +371,13 @@ class BaseHandler(RequestHandler):
         self.cancel_call()
         if not self._is_dispatched:
             self._settle()
+
+    async def _fail_amid(self) -> None:
+        """Answers where something unforeseen has ended the answer, which may have begun."""
+        if self._headers_written and not self.is_committed:
+            self.connection.close()  # half an answer must not look like a whole one
+        else:
+            await self.fail(_INTERNAL)
 
     def _begin_failure(self, failure: HttpFailure) -> None:
         self.begin(failure.status, failure.headers)

@@ -1,7 +1,8 @@
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, MutableMapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 from tornado.httputil import (
@@ -12,10 +13,11 @@ from tornado.httputil import (
 )
 from tornado.iostream import StreamClosedError
 
-from edge.connection import READ_AHEAD, ClientConnection, set_options
+from edge.config import EdgeLimits
+from edge.connection import READ_AHEAD, STEPS, ClientConnection, set_options
 from edge.deadlines import Deadlines
 from tests.edge.fake_router import FakeRouter
-from tests.edge.running_edge import RawClient, RunningEdge, soon
+from tests.edge.running_edge import RawClient, RunningEdge, StartEdge, soon
 from tests.support.wire import eventually
 
 ASK = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi"
@@ -168,6 +170,24 @@ async def test_a_body_is_read_as_its_taker_gets_on_with_it(pair: Pair) -> None:
     await eventually(lambda: pair.host.taken[0].body == b"hi" and pair.host.taken[0].is_whole)
 
 
+async def test_a_body_of_tiny_chunks_lets_others_have_their_turn(pair: Pair) -> None:
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    pair.connection.data_received(head + b"1\r\na\r\n" * 10_000 + b"0\r\n\r\n")
+
+    assert 0 < len(pair.host.taken[0].body) <= STEPS
+    assert not pair.connection._is_reading
+    await eventually(lambda: pair.host.taken[0].is_whole)
+    assert pair.host.taken[0].body == b"a" * 10_000
+    assert pair.connection._is_reading
+
+
+async def test_whoever_waits_for_the_next_request_holds_nothing_of_the_last(pair: Pair) -> None:
+    await pair.ask()
+    answer(pair.connection)
+
+    assert pair.connection._requests._data == b""
+
+
 async def test_whoever_asks_before_it_sends_is_told_to(pair: Pair) -> None:
     ready = asyncio.get_running_loop().create_future()
     head = ASK[:-4] + b"Expect: 100-continue\r\n\r\n"
@@ -197,6 +217,7 @@ async def test_an_answer_in_front_of_the_body_costs_the_connection(pair: Pair) -
     [
         (b"HTTP/1.1", b"Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n2\r\nbc\r\n0\r\n\r\n"),
         (b"HTTP/1.0", b"Connection: close\r\n\r\nabc"),
+        (b"HTTP/1.0\r\nConnection: keep-alive", b"Connection: close\r\n\r\nabc"),
     ],
 )
 async def test_a_stream_has_the_framing_that_its_client_knows(
@@ -229,6 +250,32 @@ async def test_garbage_behind_a_request_is_told_when_its_turn_has_come(pair: Pai
     assert first.startswith(b"HTTP/1.1 200 ")
     assert second.startswith(b"HTTP/1.1 400 ")
     assert b'"type":"invalid_request_error"' in second
+
+
+@pytest.mark.parametrize("ahead", [b"", ASK])
+async def test_a_fault_in_who_takes_a_request_closes_the_connection(
+    pair: Pair, logs: list[MutableMapping[str, Any]], ahead: bytes
+) -> None:
+    if ahead:
+        await pair.ask(ahead)
+    pair.host.prepared = lambda taker: setattr(taker, "headers_received", None)
+    await pair.send(ASK)
+    if ahead:
+        answer(pair.connection)
+
+    await soon(pair.connection.wait_closed())
+    assert logs.pop()["event"] == "request_failed"
+
+
+async def test_an_answer_that_cannot_be_written_closes_the_connection(pair: Pair) -> None:
+    await pair.ask()
+    headers = HTTPHeaders()
+    headers["x-a"] = "\N{EURO SIGN}"
+
+    with pytest.raises(ValueError, match="codec"):
+        _ = pair.connection.write_headers(OK, headers, b"a")
+    await soon(pair.connection.wait_closed())
+    assert await pair.receive(1) == b""
 
 
 async def test_garbage_within_an_answered_body_ends_the_connection_without_a_word(
@@ -360,6 +407,52 @@ async def test_nothing_waits_for_a_full_packet(pair: Pair) -> None:
     accepted = pair.connection._transport.get_extra_info("socket")
 
     assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
+
+
+async def test_requests_that_follow_each_other_need_one_place_alone(
+    start_edge: StartEdge, router: FakeRouter
+) -> None:
+    router.will_answer(b"y" * 3_900_000)
+    edge = await start_edge(limits=EdgeLimits(requests=1))
+    client = await RawClient.connect(edge, receive_buffer=4096)
+    for _ in range(2):
+        await client.post(b"{}")
+
+    assert [(await client.read_answer()).status for _ in range(2)] == [200, 200]
+    client.leave()
+
+
+@pytest.mark.parametrize("ahead", [b"", b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n"])
+async def test_a_host_that_is_none_is_malformed(edge: RunningEdge, ahead: bytes) -> None:
+    client = await RawClient.connect(edge)
+    await client.send(ahead + b"GET / HTTP/1.1\r\nhost: x:" + b"9" * 5000 + b"\r\n\r\n")
+    if ahead:
+        assert (await client.read_answer()).status == 200
+
+    assert (await client.read_rest()).startswith(b"HTTP/1.1 400 ")
+    client.leave()
+
+
+async def test_an_old_client_is_not_told_to_go_on(edge: RunningEdge, router: FakeRouter) -> None:
+    router.will_answer(b"{}")
+    client = await RawClient.connect(edge)
+    head = (
+        b"POST /v1/chat/completions HTTP/1.0\r\nexpect: 100-continue\r\ncontent-length: 2\r\n\r\n"
+    )
+    await client.send(head + b"{}")
+
+    assert (await client.read_rest()).startswith(b"HTTP/1.1 200 ")
+    client.leave()
+
+
+async def test_a_tunnel_is_refused_at_the_cost_of_its_connection(edge: RunningEdge) -> None:
+    client = await RawClient.connect(edge)
+    await client.send(b"CONNECT inside:443 HTTP/1.1\r\nhost: x\r\n\r\nGET / HTTP/1.1\r\n")
+
+    rest = await client.read_rest()
+    assert rest.startswith(b"HTTP/1.1 405 ")
+    assert rest.count(b"HTTP/1.1 ") == 1
+    client.leave()
 
 
 async def test_an_offer_of_another_protocol_is_passed_over(

@@ -92,6 +92,8 @@ def test_a_head_has_its_lines_as_they_came() -> None:
         ("GET / HTTP/1.0", False, False),
         ("GET / HTTP/1.0\r\nConnection: keep-alive", True, False),
         ("GET / HTTP/1.1\r\nExpect: 100-Continue", True, True),
+        ("GET / HTTP/1.0\r\nExpect: 100-Continue", False, False),
+        ("CONNECT a:1 HTTP/1.1", False, False),
         ("GET / HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: h2c", True, False),
         ("POST / HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: h2c", True, False),
     ],
@@ -129,9 +131,20 @@ def test_a_head_is_read_up_to_its_limit(size: int, *, is_whole: bool) -> None:
         assert len(read(reader, data)) == (2 if is_whole else 0)
 
 
-def test_line_ends_that_never_end_are_a_head_without_end() -> None:
-    with pytest.raises(MalformedError, match="over the limit"):
-        read(RequestReader(LIMIT), b"\r\n" * LIMIT)
+def test_some_line_ends_may_stand_in_front_of_a_request_and_no_more() -> None:
+    head, end = read(RequestReader(LIMIT), b"\r\n" * 16 + b"GET / HTTP/1.1\r\n\r\n")
+    assert isinstance(head, Head)
+    assert end is END
+
+    with pytest.raises(MalformedError, match="first line"):
+        read(RequestReader(LIMIT), b"\r\n" * 18)
+
+
+def test_nothing_is_held_once_it_is_told() -> None:
+    reader = RequestReader(LIMIT)
+    read(reader, PLAIN)
+
+    assert reader._data == b""
 
 
 @pytest.mark.parametrize(
