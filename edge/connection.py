@@ -4,8 +4,8 @@ Strategy: one request at a time. What comes is read only as far as the request t
 client sends ahead waits as bytes, and beyond `READ_AHEAD` in the socket. Whatever is written goes to the
 system at once; what it does not take makes the next writer wait.
 
-Tornado's own connection does the same through a stream of its own, with a task, a dozen futures and a
-hundred calls for each request: `docs/benchmarks.md` has what that costs.
+Tornado's own connection does the same through a stream of its own, with a task and a dozen futures for each
+request.
 """
 
 import asyncio
