@@ -25,6 +25,8 @@ _BETWEEN = b"\n\ndata: "
 
 def frames(payloads: Sequence[bytes]) -> bytes:
     """Several events, to be sent in one write."""
+    if len(payloads) == 1:  # as nearly always in a stream that takes its time
+        return frame(payloads[0])
     together = _BETWEEN.join(payloads)
     if b"\r" in together or together.count(b"\n") != 2 * (len(payloads) - 1):
         return b"".join(map(frame, payloads))

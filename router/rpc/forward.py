@@ -133,5 +133,7 @@ def _whole(event: Event) -> pb.ForwardResponse:
 
 def _part(event: Event) -> pb.ForwardStreamResponse:
     if isinstance(event, Batch):
-        return pb.ForwardStreamResponse(chunks=event.chunks, done=event.is_done)
+        part = pb.ForwardStreamResponse(done=event.is_done)
+        part.chunks.extend(event.chunks)  # quicker than by name
+        return part
     raise InternalError("A whole answer came where a stream was asked for.")

@@ -87,6 +87,9 @@ class SseDecoder:
         """
         if not (data.startswith(b"data: ") and data.endswith(b"\n\n")) or self._event:
             return None
+        if data.find(b"\n") == len(data) - 2 <= self._max and b"\r" not in data:
+            self._at_start = False
+            return [ServerSentEvent(data[6:-2])]
         parts = data[6:-2].split(b"\n\ndata: ")
         if b"\r" in data or data.count(b"\n") != 2 * len(parts):
             return None
