@@ -12,6 +12,7 @@ import asyncio
 import json
 import socket
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import closing
 from time import perf_counter
 from typing import Final
 
@@ -190,6 +191,10 @@ class _Client:
         if self._socket.status != b"200":
             raise RuntimeError(f"the gateway answered {self._socket.status.decode()}")
 
+    def close(self) -> None:
+        self._connection.connection_lost(None)
+        self._socket.get_extra_info("socket").close()
+
 
 async def drive(counts: Mapping[str, int]) -> None:
     """Do as many requests of each kind as `counts` says."""
@@ -201,9 +206,10 @@ async def drive(counts: Mapping[str, int]) -> None:
         "gateway-unary": lambda: client.ask(UNARY),
         "gateway-stream": lambda: client.ask(STREAM),
     }
-    for name, way in ways.items():
-        for _ in range(WARM_UP + counts.get(name, 0)):
-            await way()
+    with closing(client):
+        for name, way in ways.items():
+            for _ in range(WARM_UP + counts.get(name, 0)):
+                await way()
 
 
 def main() -> None:

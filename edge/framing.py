@@ -16,6 +16,9 @@ SIZE_DIGITS: Final = 16
 
 _HEX = re.compile(rb"[0-9a-fA-F]{1,%d}" % SIZE_DIGITS)
 _NOT_ASCII = re.compile(rb"[\x80-\xff]")
+_HOST = re.compile(r"[\w.~!$&'()*+;=:%\[\]-]*", re.ASCII)
+"""RFC 3986, 3.2.2, without the comma: several headers of a name are joined by commas."""
+
 _BLANK = re.compile(rb"(?:\r\n){0,16}")
 _LINE_END: Final = b"\r\n"
 _HEAD_END: Final = b"\r\n\r\n"
@@ -213,6 +216,7 @@ def _read(head: bytes) -> Head:
     for raw_name, raw_value in found.pairs:
         name, value = raw_name.decode().lower(), raw_value.decode("latin-1").rstrip(" \t")
         headers[name] = f"{headers[name]},{value}" if name in headers else value
+    _check_host(version, headers)
     start_line = RequestStartLine(
         method.decode(), found.target.decode("latin-1"), f"HTTP/{version}"
     )
@@ -221,6 +225,16 @@ def _read(head: bytes) -> Head:
     # What follows a CONNECT would be no request, had it been granted.
     keeps_alive = method != b"CONNECT" and _keeps_alive(version, headers)
     return Head(start_line, headers, keeps_alive, waits)
+
+
+def _check_host(version: str, headers: Fields) -> None:
+    """RFC 9112, 3.2: there is one, and it is one. Raises MalformedError."""
+    host = headers.get("host")
+    if host is None:
+        if version == "1.1":
+            raise MalformedError("There is no Host.")
+    elif not _HOST.fullmatch(host):
+        raise MalformedError("The Host is none, or there are several.")
 
 
 def _keeps_alive(version: str, headers: Fields) -> bool:

@@ -2,12 +2,11 @@
 
 import asyncio
 import re
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 from tornado.httputil import (
     HTTPConnection,
     HTTPHeaders,
-    HTTPInputError,
     HTTPMessageDelegate,
     HTTPServerRequest,
     RequestStartLine,
@@ -50,6 +49,17 @@ ROUTES: Final = (
 
 _ANY_METHOD = frozenset(RequestHandler.SUPPORTED_METHODS)
 
+
+class Request(NamedTuple):
+    """What handlers ask of a request. Tornado's own takes apart what nobody asks for."""
+
+    method: str
+    path: str
+    version: str
+    headers: HTTPHeaders
+    connection: HTTPConnection
+
+
 Found = tuple[type[BaseHandler], dict[str, Any]]
 """A handler, and what it is told besides the request."""
 
@@ -79,12 +89,12 @@ class Routes:
         """What takes the next request of a connection."""
         return _Exchange(self, connection)
 
-    def handler(self, request: HTTPServerRequest) -> BaseHandler:
+    def handler(self, request: Request) -> BaseHandler:
         """The handler that answers `request`, made for it."""
         found = self._fixed.get(request.path) or next(
             found for pattern, found in self._patterns if pattern.fullmatch(request.path)
         )
-        return found[0](self._application, request, **found[1])
+        return found[0](self._application, cast("HTTPServerRequest", request), **found[1])
 
 
 class _Exchange(HTTPMessageDelegate):
@@ -101,12 +111,8 @@ class _Exchange(HTTPMessageDelegate):
 
     def headers_received(self, start_line: Any, headers: HTTPHeaders) -> Any:
         assert isinstance(start_line, RequestStartLine)  # noqa: S101 (the other kind is for clients)
-        try:
-            request = HTTPServerRequest(
-                start_line=start_line, headers=headers, connection=self._connection
-            )
-        except ValueError as exc:  # a port of thousands of digits
-            raise HTTPInputError("Invalid Host header") from exc
+        method, target, version = start_line
+        request = Request(method, target.partition("?")[0], version, headers, self._connection)
         self._handler = handler = self._routes.handler(request)
         return handler.prepare()
 

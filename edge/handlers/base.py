@@ -22,8 +22,14 @@ from typing import cast
 
 import grpc
 import structlog
-from tornado.httputil import HTTPHeaders, HTTPServerRequest, format_timestamp
+from tornado.httputil import (
+    HTTPHeaders,
+    HTTPServerRequest,
+    ResponseStartLine,
+    format_timestamp,
+)
 from tornado.iostream import StreamClosedError
+from tornado.util import ObjectDict
 from tornado.web import RequestHandler
 
 from edge.admission import Admission
@@ -353,6 +359,26 @@ class BaseHandler(RequestHandler):
         self._log_failure(failure)
         self._begin_failure(failure)
         await self.end(failure.body)
+
+    def finish(self, chunk: bytes | None = None) -> "asyncio.Future[None]":  # type: ignore[override]
+        """Sends a whole answer, or ends one that has begun.
+
+        As Tornado does, without what no answer here has: entity tags, templates, an access log.
+        """
+        if self._headers_written or self._write_buffer or self._finished:
+            return super().finish(chunk)
+        headers, body = self._headers, chunk or b""
+        if self._status_code != 204:
+            headers["Content-Length"] = str(len(body))
+        self.connection.set_close_callback(None)
+        self._headers_written = self._finished = True
+        line = ResponseStartLine("", self._status_code, self._reason)
+        is_bare = self.request.method == "HEAD"
+        written = self.connection.write_headers(line, headers, b"" if is_bare else body)
+        self.connection.finish()
+        self.on_finish()
+        self.ui = ObjectDict()  # the one that it was refers back to the handler
+        return written
 
     def compute_etag(self) -> None:
         """No entity tags: answers are not meant to be kept."""

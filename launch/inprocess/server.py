@@ -167,7 +167,9 @@ class InProcessServer(grpc.aio.Server):
 
         def ended(task: asyncio.Task[None]) -> None:
             del self._running[task]
-            for callback in context.callbacks:
+            # They refer to the context: one that kept them would lie here until the collector came.
+            callbacks, context.callbacks = context.callbacks, []
+            for callback in callbacks:
                 callback()
 
         task.add_done_callback(ended)

@@ -422,17 +422,6 @@ async def test_requests_that_follow_each_other_need_one_place_alone(
     client.leave()
 
 
-@pytest.mark.parametrize("ahead", [b"", b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n"])
-async def test_a_host_that_is_none_is_malformed(edge: RunningEdge, ahead: bytes) -> None:
-    client = await RawClient.connect(edge)
-    await client.send(ahead + b"GET / HTTP/1.1\r\nhost: x:" + b"9" * 5000 + b"\r\n\r\n")
-    if ahead:
-        assert (await client.read_answer()).status == 200
-
-    assert (await client.read_rest()).startswith(b"HTTP/1.1 400 ")
-    client.leave()
-
-
 async def test_an_old_client_is_not_told_to_go_on(edge: RunningEdge, router: FakeRouter) -> None:
     router.will_answer(b"{}")
     client = await RawClient.connect(edge)

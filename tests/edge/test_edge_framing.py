@@ -101,10 +101,36 @@ def test_a_head_has_its_lines_as_they_came() -> None:
 def test_a_head_says_what_becomes_of_its_connection(
     lines: str, *, keeps_alive: bool, waits: bool
 ) -> None:
-    head, end = read(RequestReader(LIMIT), f"{lines}\r\n\r\n".encode())
+    head, end = read(RequestReader(LIMIT), f"{lines}\r\nHost: x\r\n\r\n".encode())
 
     assert isinstance(head, Head)
     assert (head.keeps_alive, head.waits, end) == (keeps_alive, waits, END)
+
+
+@pytest.mark.parametrize(
+    "host", ["a", "a.b:80", "[::1]:80", "a_b", "", "%41", "x:" + "9" * 900, "localhost"]
+)
+def test_a_host_may_be_whatever_a_host_is(host: str) -> None:
+    head, _ = read(RequestReader(LIMIT), f"GET / HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+
+    assert isinstance(head, Head)
+    assert head.headers["host"] == host
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "",
+        "Host: a\r\nHost: a\r\n",
+        "Host: a,b\r\n",
+        "Host: a/b\r\n",
+        "Host: a b\r\n",
+        "Host: \xe9\r\n",
+    ],
+)
+def test_a_request_names_one_host(line: str) -> None:
+    with pytest.raises(MalformedError, match="Host"):
+        read(RequestReader(LIMIT), f"GET / HTTP/1.1\r\n{line}\r\n".encode("latin-1"))
 
 
 def test_a_body_in_one_piece_is_passed_on_in_one_piece() -> None:
@@ -120,7 +146,7 @@ def test_a_body_in_one_piece_is_passed_on_in_one_piece() -> None:
 @pytest.mark.parametrize("size", [LIMIT - 1, LIMIT, LIMIT + 1])
 @pytest.mark.parametrize("is_whole", [True, False])
 def test_a_head_is_read_up_to_its_limit(size: int, *, is_whole: bool) -> None:
-    start, end = b"\r\nGET / HTTP/1.1\r\nX-A: ", b"\r\n\r\n" if is_whole else b""
+    start, end = b"\r\nGET / HTTP/1.1\r\nHost: x\r\nX-A: ", b"\r\n\r\n" if is_whole else b""
     data = start + b"a" * (size - len(start) - len(end)) + end
     reader = RequestReader(LIMIT)
 
@@ -132,7 +158,7 @@ def test_a_head_is_read_up_to_its_limit(size: int, *, is_whole: bool) -> None:
 
 
 def test_some_line_ends_may_stand_in_front_of_a_request_and_no_more() -> None:
-    head, end = read(RequestReader(LIMIT), b"\r\n" * 16 + b"GET / HTTP/1.1\r\n\r\n")
+    head, end = read(RequestReader(LIMIT), b"\r\n" * 16 + b"GET / HTTP/1.0\r\n\r\n")
     assert isinstance(head, Head)
     assert end is END
 
