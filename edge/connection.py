@@ -20,7 +20,6 @@ import structlog
 from tornado.httputil import (
     HTTPConnection,
     HTTPHeaders,
-    HTTPInputError,
     HTTPMessageDelegate,
     RequestStartLine,
     ResponseStartLine,
@@ -170,7 +169,7 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
                     self._finish_reading()
                 else:
                     self._begin(event)
-            except (MalformedError, HTTPInputError) as exc:
+            except MalformedError as exc:
                 self._refuse(str(exc))
             except Exception:  # noqa: BLE001 - nobody else would close a connection that has no deadline now
                 _log.exception("request_failed")
@@ -286,9 +285,7 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         """
         if self._is_closing:
             raise StreamClosedError
-        data = b"%x\r\n%b\r\n" % (len(chunk), chunk) if self._is_chunked else chunk
-        self._written += len(data)
-        self._transport.write(data)
+        self._put(self._framed(chunk))
         return self._drained
 
     def finish(self) -> None:
@@ -319,9 +316,6 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
     async def wait_closed(self) -> None:
         """Waits until the connection is over."""
         await asyncio.shield(self._over)
-
-    def is_closed(self) -> bool:
-        return self._is_closing
 
     def stalled_seconds(self) -> float:
         """How long the client has taken nothing of what waits for it; 0 if nothing does."""
@@ -354,13 +348,8 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
     def _settle(self, failure: StreamClosedError | None) -> None:
         """Lets go who waits until all that was written has left."""
         drained, self._drained = self._drained, None
-        if drained is None or drained.done():
-            return
-        if failure is None:
-            drained.set_result(None)
-        else:
-            drained.set_exception(failure)
-            drained.exception()  # there may be nobody who waits
+        if drained is not None and not drained.done():
+            _resolve(drained, failure)
 
     def _end(self) -> None:
         """Closes the connection once all that was written has left."""
@@ -370,12 +359,16 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
 
 def _done(failure: StreamClosedError | None) -> "Future[None]":
     future = asyncio.get_running_loop().create_future()
+    _resolve(future, failure)
+    return future
+
+
+def _resolve(future: "Future[None]", failure: StreamClosedError | None) -> None:
     if failure is None:
         future.set_result(None)
     else:
         future.set_exception(failure)
-        future.exception()
-    return future
+        future.exception()  # there may be nobody who waits
 
 
 def set_options(connection: socket.socket) -> None:

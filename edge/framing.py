@@ -5,6 +5,7 @@ here: their pieces pass as they came, and nothing behind a request is looked at 
 """
 
 import re
+from collections.abc import Callable
 from enum import Enum
 from typing import Final, Literal, NamedTuple
 
@@ -40,7 +41,7 @@ END: Final = End.END
 class Fields(dict[str, str]):
     """Headers of a request by their names in lower case; several of one name are joined by commas.
 
-    In place of `HTTPHeaders`, which looks up a name ten times as slowly. Tornado asks in its own spelling.
+    In place of Tornado's `HTTPHeaders`, which looks up names slowly; as there, `[]` knows other spellings.
     """
 
     def __missing__(self, name: str) -> str:
@@ -74,7 +75,7 @@ class RequestReader:
         self._data = b""
         self._at = 0
         self._left = 0
-        self._step = self._head
+        self._step: Callable[[], Event | None] = self._head
 
     @property
     def waiting(self) -> int:
@@ -119,10 +120,7 @@ class RequestReader:
             raise MalformedError("The only transfer coding here is chunked.")
 
     def _sized(self) -> Event | None:
-        piece = self._piece()
-        if not self._left:
-            self._step = self._end
-        return piece
+        return self._piece(self._end)
 
     def _size(self) -> Event | None:
         line = self._line(SIZE_DIGITS)
@@ -135,10 +133,7 @@ class RequestReader:
         return self._step()
 
     def _chunk(self) -> Event | None:
-        piece = self._piece()
-        if not self._left:
-            self._step = self._chunk_end
-        return piece
+        return self._piece(self._chunk_end)
 
     def _chunk_end(self) -> Event | None:
         if self._line(0) is None:
@@ -154,14 +149,16 @@ class RequestReader:
         self._step = self._head
         return END
 
-    def _piece(self) -> bytes | None:
-        """What is there of the `_left` bytes that are missing."""
+    def _piece(self, then: Callable[[], Event | None]) -> bytes | None:
+        """What is there of the `_left` bytes that are missing; the step after the last of them is `then`."""
         size = min(self.waiting, self._left)
         if not size:
             return None
         piece = self._data[self._at : self._at + size]
         self._at += size
         self._left -= size
+        if not self._left:
+            self._step = then
         return piece
 
     def _line(self, most: int) -> bytes | None:
@@ -240,9 +237,7 @@ def _check_host(version: str, headers: Fields) -> None:
 def _keeps_alive(version: str, headers: Fields) -> bool:
     """RFC 9112, 9.3. By ourselves: llhttp has forgotten it when the head was all of the request."""
     options = headers.get("connection", "").lower()
-    if version == "1.1":
-        return "close" not in options
-    return "keep-alive" in options and "close" not in options
+    return "close" not in options and (version == "1.1" or "keep-alive" in options)
 
 
 def _in_ascii(head: bytes) -> bytes:

@@ -27,7 +27,7 @@ class EdgeServer:
     def __init__(self, begin: Begin, limits: EdgeLimits, admission: Admission) -> None:
         self.heads = Deadlines(limits.header_seconds)
         self.head_bytes = limits.header_bytes
-        self._begin = begin
+        self.begin = begin
         self._admission = admission
         self._stall_seconds = limits.stall_seconds
         self._open: set[ClientConnection] = set()
@@ -68,9 +68,6 @@ class EdgeServer:
             return False
         self._open.add(connection)
         return True
-
-    def begin(self, connection: ClientConnection) -> HTTPMessageDelegate:
-        return self._begin(connection)
 
     def forget(self, connection: ClientConnection) -> None:
         if connection in self._open:

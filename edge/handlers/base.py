@@ -345,7 +345,7 @@ class BaseHandler(RequestHandler):
     async def end(self, body: bytes | None = None) -> None:
         """Sends what is left of the answer and waits until it has left."""
         await self.finish(body)
-        if self._closes_after():
+        if self.context.in_flight.is_draining:  # which may have begun behind the head
             self.connection.close()
 
     async def send_json(self, status: int, body: bytes, headers: Pairs = ()) -> None:
@@ -365,12 +365,11 @@ class BaseHandler(RequestHandler):
 
         As Tornado does, without what no answer here has: entity tags, templates, an access log.
         """
-        if self._headers_written or self._write_buffer or self._finished:
+        if self._headers_written:
             return super().finish(chunk)
         headers, body = self._headers, chunk or b""
         if self._status_code != 204:
             headers["Content-Length"] = str(len(body))
-        self.connection.set_close_callback(None)
         self._headers_written = self._finished = True
         line = ResponseStartLine("", self._status_code, self._reason)
         is_bare = self.request.method == "HEAD"
@@ -379,9 +378,6 @@ class BaseHandler(RequestHandler):
         self.on_finish()
         self.ui = ObjectDict()  # the one that it was refers back to the handler
         return written
-
-    def compute_etag(self) -> None:
-        """No entity tags: answers are not meant to be kept."""
 
     def on_finish(self) -> None:
         if not self._is_dispatched:
@@ -435,14 +431,6 @@ class BaseHandler(RequestHandler):
         self.write(failure.body)
         with contextlib.suppress(StreamClosedError):
             await self.flush()
-
-    def _closes_after(self) -> bool:
-        """A stream to HTTP/1.0 ends where its connection ends; a drain wants none left over."""
-        return (
-            self.context.in_flight.is_draining
-            or self._linger is not None
-            or (self.request.version == "HTTP/1.0" and "content-length" not in self._headers)
-        )
 
     def _log_fault(self) -> None:
         _log.exception("request_failed", request_id=self.request_id, route=self.route)
