@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, aclosing, suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from time import monotonic, perf_counter
 from types import TracebackType
 from typing import Final, Self, TypeVar
@@ -27,7 +27,7 @@ from router.gate import Gate
 from router.providers.adapter import StreamDecoder, UnaryExchange
 from router.routing.attempts import Send
 from router.routing.health import Ticket
-from router.transport.seam import Chunks, HttpResponse
+from router.transport.seam import HttpResponse
 from router.values import Deployment, Secret
 from router.wire.http import HttpRequest
 from router.wire.mask import Mask
@@ -78,8 +78,6 @@ class Attempt:
     ) -> None:
         self._alarm.stop()
         try:
-            if self._stream:
-                await self._stream.close()
             if self._sending:
                 await self._sending.__aexit__(kind, exc, tb)
         finally:
@@ -217,12 +215,11 @@ class Attempt:
         until, body = self._alarm.now() + min(self._timeouts.idle, WORDS_SECONDS), b""
         # The status is known: what was read of the words before an answer breaks off is better than none.
         with suppress(UpstreamError):
-            async with aclosing(response.chunks()) as reads:
-                while len(body) < MAX_ERROR_BYTES:
-                    data = await self._within(anext(reads, b""), until, IdleTimeoutError)
-                    if not data:
-                        break
-                    body += data
+            while len(body) < MAX_ERROR_BYTES:
+                data = await self._within(response.read_some(), until, IdleTimeoutError)
+                if not data:
+                    break
+                body += data
         return self._mask.in_bytes(body[:MAX_ERROR_BYTES])
 
     async def _whole(self, exchange: UnaryExchange, response: HttpResponse) -> Body:
@@ -234,7 +231,7 @@ class Attempt:
 
     async def _until_content(self, exchange: UnaryExchange, response: HttpResponse) -> Batch:
         decoder = exchange.stream_decoder()  # type: ignore[attr-defined]  # (a chat's exchange)
-        stream = self._stream = _Stream(decoder, response.chunks(), self._call, self._alarm)
+        stream = self._stream = _Stream(decoder, response, self._call, self._alarm)
         until = self._timeouts.first_token - (perf_counter() - self._call.record.sent)
         while True:
             if batch := await stream.read(max(0.0, until), is_first=True):
@@ -250,12 +247,12 @@ class _Stream:
     def __init__(
         self,
         decoder: StreamDecoder,
-        reads: Chunks,
+        response: HttpResponse,
         call: Call,
         alarm: Alarm,
     ) -> None:
         self._decoder = decoder
-        self._reads = reads
+        self._response = response
         self._call = call
         self._alarm = alarm
         self._hold = Hold()
@@ -279,7 +276,7 @@ class _Stream:
         broke: UpstreamError | None = None
         call, until = self._call, self._alarm.now() + seconds
         try:
-            data = await self._alarm.within(anext(self._reads, b""), min(until, call.deadline))
+            data = await self._alarm.within(self._response.read_some(), min(until, call.deadline))
         except TimeoutError as exc:
             data, broke = b"", _late(call, until, kind, exc)
         except UpstreamError as exc:
@@ -299,17 +296,13 @@ class _Stream:
             return Batch(tuple([f.payload for f in frames]), decoder.done)
         return None
 
-    async def close(self) -> None:
-        """Read no more."""
-        await self._reads.aclose()
-
     async def drain(self) -> None:
         """Read to the body's end, which nearly always is there already; what comes is of no use."""
         if self._is_ended:
             return
         try:
             async with asyncio.timeout(DRAIN_SECONDS):
-                while await anext(self._reads, b""):
+                while await self._response.read_some():
                     pass
         except (TimeoutError, TrunklineError):
             return

@@ -1,11 +1,10 @@
-"""Answers as they arrive: read whole or in pieces, decompressed within bounds, failures in our words."""
+"""What answers have in common: read whole, decompressed within bounds, failures in our words."""
 
 import zlib
-from collections.abc import AsyncGenerator, Mapping
-from typing import Final, Protocol, Self
+from collections.abc import Awaitable, Mapping
+from typing import Final, Protocol
 
 import aiohttp
-from aiohttp.connector import Connection
 from aiohttp.http import HttpProcessingError
 
 from router.errors import (
@@ -15,7 +14,7 @@ from router.errors import (
     UpstreamUnavailableError,
     UpstreamUnreachableError,
 )
-from router.transport.seam import Chunks
+from router.transport.seam import HttpResponse
 
 _PIECE: Final = 1024 * 1024
 """Most bytes that one step of decompression yields: a small input cannot fill the memory."""
@@ -46,128 +45,73 @@ def translated(exc: Exception) -> UpstreamError:
     return UpstreamUnavailableError("The request to the provider failed.")
 
 
-_PLAIN: Final = frozenset({"", "identity"})
+class Pieces(Protocol):
+    """A body as it comes; see `HttpResponse.read_some`."""
+
+    def read_some(self) -> Awaitable[bytes]: ...
 
 
-_BROKEN: Final = (aiohttp.ClientError, ConnectionError)
-"""What goes wrong while a body is read."""
-
-
-def _told(exc: Exception) -> UpstreamError:
-    """Return our error for one of `_BROKEN`."""
-    if isinstance(exc, aiohttp.ClientConnectionError | ConnectionError):
-        return UpstreamTruncatedError("The provider's answer broke off.")
-    return translated(exc)
-
-
-class _Pieces:
-    """The pieces of a body, up to a limit."""
-
-    __slots__ = ("_limit", "_pieces", "_size")
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._pieces: list[bytes] = []
-        self._size = 0
-
-    def add(self, piece: bytes) -> None:
-        self._size += len(piece)
-        if self._size > self._limit:
-            msg = f"The provider's answer is larger than {self._limit} bytes."
+async def whole(body: Pieces, limit: int) -> bytes:
+    """Return a whole body; see `HttpResponse.read`."""
+    pieces: list[bytes] = []
+    size = 0
+    while piece := await body.read_some():
+        size += len(piece)
+        if size > limit:
+            msg = f"The provider's answer is larger than {limit} bytes."
             raise UpstreamUnavailableError(msg)
-        self._pieces.append(piece)
-
-    def joined(self) -> bytes:
-        return self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+        pieces.append(piece)
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
-class Arrived(Protocol):
-    """An answer whose head is there, as aiohttp's client gives it, or we do."""
-
-    @property
-    def status(self) -> int: ...
-
-    @property
-    def headers(self) -> Mapping[str, str]: ...
-
-    @property
-    def content(self) -> aiohttp.StreamReader: ...
-
-    @property
-    def connection(self) -> Connection | None: ...
-
-    def close(self) -> None: ...
+_ZIPPED: Final = frozenset({"gzip", "x-gzip", "deflate"})
 
 
-class _Plain:
-    """The pieces of a body as it came. No generator: there is one for each open stream."""
-
-    __slots__ = ("_content",)
-
-    def __init__(self, content: aiohttp.StreamReader) -> None:
-        self._content = content
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> bytes:
-        try:
-            data = await self._content.readany()
-        except _BROKEN as exc:
-            raise _told(exc) from exc
-        if not data:
-            raise StopAsyncIteration
-        return data
-
-    async def aclose(self) -> None:
-        """Nothing: the answer's end is its context's."""
+def decoded(answer: HttpResponse) -> HttpResponse:
+    """Return `answer` with its content encoding undone."""
+    encoding = answer.headers.get("content-encoding")
+    if encoding is None or (encoding := encoding.strip().lower()) in ("", "identity"):
+        return answer
+    return _Inflated(answer, is_known=encoding in _ZIPPED)
 
 
-class AiohttpResponse:
-    """An answer; lives as long as the `send` context that gave it."""
+class _Inflated:
+    """A compressed answer, as it was before."""
 
-    __slots__ = ("_content", "_encoding", "headers", "status")
+    __slots__ = ("_answer", "_inflater", "_is_known", "_rest", "headers", "status")
 
-    def __init__(self, response: Arrived) -> None:
-        self._content = response.content
-        self.status = response.status
-        self.headers: Mapping[str, str] = response.headers
-        self._encoding = self.headers.get("content-encoding", "identity").strip().lower()
+    def __init__(self, answer: HttpResponse, *, is_known: bool) -> None:
+        self.status = answer.status
+        self.headers: Mapping[str, str] = answer.headers
+        self._answer = answer
+        self._is_known = is_known
+        # 32: header detection, so that both gzip and zlib are read.
+        self._inflater = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
+        self._rest = b""
 
     async def read(self, limit: int) -> bytes:
         """See `HttpResponse.read`."""
-        pieces = _Pieces(limit)
-        async for piece in self.chunks():
-            pieces.add(piece)
-        return pieces.joined()
+        return await whole(self, limit)
 
-    def chunks(self) -> Chunks:
-        """See `HttpResponse.chunks`."""
-        return _Plain(self._content) if self._encoding in _PLAIN else self._decoded()
-
-    async def _decoded(self) -> AsyncGenerator[bytes, None]:
-        if self._encoding not in ("gzip", "x-gzip", "deflate"):
+    async def read_some(self) -> bytes:
+        """See `HttpResponse.read_some`."""
+        if not self._is_known:
             msg = "The provider's answer has a content encoding that was not asked for."
             raise UpstreamUnavailableError(msg)
-        try:
-            async for data in self._decompressed():
-                yield data
-        except _BROKEN as exc:
-            raise _told(exc) from exc
-
-    async def _decompressed(self) -> AsyncGenerator[bytes, None]:
-        # 32: header detection, so that both gzip and zlib are read.
-        inflater = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
-        try:
-            async for data in self._content.iter_any():
-                while data and not inflater.eof:
-                    piece = inflater.decompress(data, _PIECE)
-                    data = inflater.unconsumed_tail  # noqa: PLW2901 (the rest of the same read)
-                    if piece:
-                        yield piece
-        except zlib.error as exc:
-            msg = "The provider's answer cannot be decompressed."
-            raise UpstreamUnavailableError(msg) from exc
-        if not inflater.eof:
-            msg = "The provider's answer broke off."
-            raise UpstreamTruncatedError(msg)
+        inflater = self._inflater
+        while not inflater.eof:
+            data = self._rest or await self._answer.read_some()
+            if not data:
+                msg = "The provider's answer broke off."
+                raise UpstreamTruncatedError(msg)
+            try:
+                piece = inflater.decompress(data, _PIECE)
+            except zlib.error as exc:
+                msg = "The provider's answer cannot be decompressed."
+                raise UpstreamUnavailableError(msg) from exc
+            self._rest = inflater.unconsumed_tail
+            if piece:
+                return piece
+        while await self._answer.read_some():
+            pass  # what stands behind the end means nothing
+        return b""

@@ -1,22 +1,31 @@
 """One request on a connection of aiohttp's pool, without aiohttp's client around it.
 
-The pool, names, TLS and the parser of answers are aiohttp's. What its client does besides for each request
-(cookies, redirects, forms, a task that writes, time-outs of its own) costs more than all of that, and a call
-to a provider needs none of it. What does need more goes by the client: see `http.py`.
+The pool, names and TLS are aiohttp's. What its client does besides for each request (cookies, redirects,
+forms, a task that writes, time-outs and streams of its own) costs more than all of that, and a call to a
+provider needs none of it. What does need more goes by the client: see `http.py`.
 
 Source: aiohttp's own client (`ClientSession._request`), whose order of steps this keeps.
 """
 
+import asyncio
 from collections.abc import Mapping
-from typing import Final
+from functools import partial
+from typing import cast
 
 import aiohttp
 from aiohttp.client_reqrep import ClientRequest
-from aiohttp.connector import BaseConnector, Connection
 from yarl import URL
 
-LINE_LIMIT: Final = 64 * 1024
-"""Bytes of one header line of an answer; providers send long policies and cookies."""
+from router.transport.upstream import Answer, UpstreamConnection
+
+
+class Pool(aiohttp.TCPConnector):
+    """aiohttp's pool, of connections that read answers by themselves."""
+
+    def __init__(self, *, keepalive_timeout: float) -> None:
+        super().__init__(limit=0, keepalive_timeout=keepalive_timeout)
+        # Which kind of protocol a connector makes is no parameter of it; that it made ours is tested.
+        self._factory = partial(UpstreamConnection, asyncio.get_running_loop())  # type: ignore[assignment, arg-type]
 
 
 class Target:
@@ -32,61 +41,33 @@ class Target:
         self.head = f"POST {url.raw_path_qs} HTTP/1.1\r\nhost: {host}\r\n"
 
 
-class DirectResponse:
-    """An answer whose head has arrived. Its connection goes back to the pool at the end of its body."""
-
-    __slots__ = ("connection", "content", "headers", "status")
-
-    def __init__(
-        self,
-        connection: Connection,
-        status: int,
-        headers: Mapping[str, str],
-        content: aiohttp.StreamReader,
-    ) -> None:
-        self.connection: Connection | None = connection
-        self.status = status
-        self.headers = headers
-        self.content = content
-        content.on_eof(self._release)
-
-    def _release(self) -> None:
-        if self.connection is not None:
-            self.connection.release()
-            self.connection = None
-
-    def close(self) -> None:
-        """End the answer; a connection that is not at the end of its body ends with it."""
-        if self.connection is not None:
-            self.connection.close()
-            self.connection = None
-
-
 async def post(
-    connector: BaseConnector,
+    pool: Pool,
     target: Target,
     headers: Mapping[str, str],
     body: bytes,
     within: aiohttp.ClientTimeout,
-) -> DirectResponse:
+) -> Answer:
     """Send a request and return its answer once the head is there.
 
     Raises:
-        aiohttp.ClientError: as aiohttp's client does.
-        HttpProcessingError: if the answer is not HTTP.
+        UpstreamError: if there will be none.
+        aiohttp.ClientError: if no connection can be made.
         ValueError: if a header cannot be sent.
 
     """
     head = _head(target, headers, len(body))
     try:
-        connection = await connector.connect(target.request, traces=[], timeout=within)
+        lease = await pool.connect(target.request, traces=[], timeout=within)
     except TimeoutError as exc:
         raise aiohttp.ConnectionTimeoutError from exc
     try:
-        return await _exchanged(connection, head, body)
+        answer = cast("UpstreamConnection", lease.protocol).send(head, body, lease)
+        await answer.headed()
     except BaseException:
-        connection.close()
+        lease.close()
         raise
+    return answer
 
 
 def _head(target: Target, headers: Mapping[str, str], length: int) -> bytes:
@@ -97,20 +78,3 @@ def _head(target: Target, headers: Mapping[str, str], length: int) -> bytes:
         msg = "A header must not contain line ends."
         raise ValueError(msg)
     return f"{target.head}{text}content-length: {length}\r\n\r\n".encode()
-
-
-async def _exchanged(connection: Connection, head: bytes, body: bytes) -> DirectResponse:
-    protocol, transport = connection.protocol, connection.transport
-    if protocol is None or transport is None:
-        raise aiohttp.ServerDisconnectedError
-    protocol.set_response_params(
-        read_until_eof=True,
-        auto_decompress=False,
-        max_line_size=LINE_LIMIT,
-        max_field_size=LINE_LIMIT,
-    )
-    transport.writelines((head, body))
-    message, content = await protocol.read()
-    while 100 <= message.code < 200 and message.code != 101:
-        message, content = await protocol.read()
-    return DirectResponse(connection, message.code, message.headers, content)

@@ -1,4 +1,4 @@
-"""The real transport: HTTP/1.1 by aiohttp, one session and one pool for the process.
+"""The real transport: HTTP/1.1, one pool of connections for the process.
 
 `HTTPS_PROXY`, `NO_PROXY` and `SSL_CERT_FILE` are honoured. Compressed answers are not asked for (usage
 is read on the way, and compression costs both sides more than loopback or TLS gain), but gzip and
@@ -10,6 +10,7 @@ address, large bodies, which it writes in parts while it reads.
 
 import asyncio
 import io
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final
 from urllib.request import getproxies, proxy_bypass
@@ -20,8 +21,11 @@ from aiohttp.client_proto import ResponseHandler
 from aiohttp.http import HttpProcessingError
 from yarl import URL
 
+from router.errors import UpstreamTruncatedError
 from router.transport import direct
-from router.transport.answer import AiohttpResponse, Arrived, translated
+from router.transport.answer import decoded, translated, whole
+from router.transport.seam import HttpResponse
+from router.transport.upstream import Answer
 from router.wire.http import HttpRequest
 
 KEEP_ALIVE_SECONDS: Final = 15.0
@@ -29,6 +33,9 @@ KEEP_ALIVE_SECONDS: Final = 15.0
 
 LARGE: Final = 1024 * 1024
 """Bytes. A larger body is written in parts, so that the event loop runs between them."""
+
+LINE_LIMIT: Final = 64 * 1024
+"""Bytes of one header line of an answer that aiohttp's client reads; providers send long policies."""
 
 MAX_TARGETS: Final = 4096
 """URLs that are kept worked out; more come together only where deployments change very often."""
@@ -43,6 +50,35 @@ def _payload(body: bytes) -> bytes | io.BytesIO | None:
     return io.BytesIO(body) if len(body) > LARGE else body or None
 
 
+class _ClientAnswer:
+    """An answer that aiohttp's client reads; see `HttpResponse`. `close` it."""
+
+    def __init__(self, response: aiohttp.ClientResponse, watch: "_Watch") -> None:
+        self._response = response
+        self._watch = watch
+        self._watched = watch.begin(response)
+        self.status = response.status
+        self.headers: Mapping[str, str] = response.headers
+
+    async def read(self, limit: int) -> bytes:
+        """See `HttpResponse.read`."""
+        return await whole(self, limit)
+
+    async def read_some(self) -> bytes:
+        """See `HttpResponse.read_some`."""
+        try:
+            return await self._response.content.readany()
+        except (aiohttp.ClientConnectionError, ConnectionError, aiohttp.ClientPayloadError) as exc:
+            raise UpstreamTruncatedError("The provider's answer broke off.") from exc
+        except aiohttp.ClientError as exc:
+            raise translated(exc) from exc
+
+    def close(self) -> None:
+        """Read no more: a connection that is not at the end of the body ends with it."""
+        self._watch.end(self._watched)
+        self._response.close()
+
+
 class _Watch:
     """Wakes the reader of an answer whose connection is gone.
 
@@ -54,7 +90,7 @@ class _Watch:
         self._reading: dict[ResponseHandler, aiohttp.StreamReader] = {}
         self._known: WeakKeyDictionary[ResponseHandler, bool] = WeakKeyDictionary()
 
-    def begin(self, response: Arrived) -> ResponseHandler | None:
+    def begin(self, response: aiohttp.ClientResponse) -> ResponseHandler | None:
         """Watch the connection of `response`; None if its body is in already."""
         protocol = response.connection.protocol if response.connection else None
         if protocol is None:
@@ -99,37 +135,39 @@ class AiohttpTransport:
 
     def __init__(self) -> None:
         self._session: aiohttp.ClientSession | None = None
+        self._pool: direct.Pool | None = None
         self._targets: dict[str, direct.Target | None] = {}
         self._proxies = _Proxies()
         self._watch = _Watch()
 
-    def _open_session(self) -> aiohttp.ClientSession:
-        # Made at the first request: a session needs a running loop, the object graph does not.
-        if self._session is None:
+    def _open(self) -> tuple[aiohttp.ClientSession, direct.Pool]:
+        # At the first request: they need a running loop, the object graph does not.
+        if self._session is None or self._pool is None:
+            self._pool = direct.Pool(keepalive_timeout=KEEP_ALIVE_SECONDS)
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_SECONDS),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=aiohttp.ClientTimeout(total=None),
                 auto_decompress=False,
-                max_line_size=direct.LINE_LIMIT,
-                max_field_size=direct.LINE_LIMIT,
+                max_line_size=LINE_LIMIT,
+                max_field_size=LINE_LIMIT,
                 skip_auto_headers=("user-agent", "accept", "content-type"),
             )
-        return self._session
+        return self._session, self._pool
 
     def send(self, request: HttpRequest, *, connect_timeout: float) -> "_Sending":
         """See `Transport.send`."""
         return _Sending(self, request, connect_timeout)
 
-    async def _begin(self, request: HttpRequest, connect_timeout: float) -> Arrived:
+    async def _begin(self, request: HttpRequest, connect_timeout: float) -> Answer | _ClientAnswer:
         headers = {"accept-encoding": "identity", **request.headers}
         try:
-            session, timeout = self._open_session(), _timeout(connect_timeout)
-            target = self._target(request, session)
-            if target and session.connector:
-                return await direct.post(session.connector, target, headers, request.body, timeout)
+            session, pool = self._open()
+            timeout, target = _timeout(connect_timeout), self._target(request, session)
+            if target is not None:
+                return await direct.post(pool, target, headers, request.body, timeout)
             url = _url(request.url)
-            return await session.request(
+            response = await session.request(
                 request.method,
                 url,
                 headers=headers,
@@ -143,6 +181,7 @@ class AiohttpTransport:
             *(ConnectionError, TimeoutError, ValueError),
         ) as exc:
             raise translated(exc) from exc
+        return _ClientAnswer(response, self._watch)
 
     def _target(self, request: HttpRequest, session: aiohttp.ClientSession) -> direct.Target | None:
         """Return where the short way leads; None for a request that cannot take it."""
@@ -160,34 +199,33 @@ class AiohttpTransport:
     async def close(self) -> None:
         """Close all connections."""
         self._targets.clear()
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        session, pool, self._session, self._pool = self._session, self._pool, None, None
+        if session is not None:
+            await session.close()
+        if pool is not None:
+            await pool.close()
 
 
 class _Sending:
     """The context of one request: entered, it gives the answer; left, it ends it."""
 
-    __slots__ = ("_arguments", "_response", "_transport", "_watched")
+    __slots__ = ("_answer", "_arguments", "_transport")
 
     def __init__(self, transport: AiohttpTransport, *arguments: Any) -> None:
         self._transport = transport
         self._arguments: tuple[Any, ...] = arguments
-        self._response: Arrived | None = None
-        self._watched: ResponseHandler | None = None
+        self._answer: Answer | _ClientAnswer | None = None
 
-    async def __aenter__(self) -> AiohttpResponse:
+    async def __aenter__(self) -> HttpResponse:
         # Once it is sent, nobody holds the request: its answer may take long.
         arguments, self._arguments = self._arguments, ()
-        response = self._response = await self._transport._begin(*arguments)  # noqa: SLF001 (its own half)
-        self._watched = self._transport._watch.begin(response)  # noqa: SLF001 (likewise)
-        return AiohttpResponse(response)
+        answer = self._answer = await self._transport._begin(*arguments)  # noqa: SLF001 (its own half)
+        return decoded(answer)
 
     async def __aexit__(self, *_: object) -> None:
-        self._transport._watch.end(self._watched)  # noqa: SLF001 (likewise)
-        if self._response is not None:
+        if self._answer is not None:
             # An answer read to its end has given its connection back; any other connection ends here.
-            self._response.close()
+            self._answer.close()
 
 
 @lru_cache(maxsize=4096)

@@ -1,10 +1,11 @@
 """The in-memory twin of the transport: answers by calling a function. For tests and built-in providers."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from router.errors import UpstreamError, UpstreamUnavailableError
+from router.errors import UpstreamError
+from router.transport.answer import whole
 from router.values import NO_HEADERS
 from router.wire.http import HttpRequest
 
@@ -17,20 +18,21 @@ class MemoryResponse:
     headers: Mapping[str, str] = field(default_factory=lambda: NO_HEADERS)
     parts: Iterable[bytes | UpstreamError] = ()
 
+    def __post_init__(self) -> None:
+        self._coming: Iterator[bytes | UpstreamError] = iter(self.parts)
+
     async def read(self, limit: int) -> bytes:
         """See `HttpResponse.read`."""
-        body = b"".join([part async for part in self.chunks()])
-        if len(body) > limit:
-            msg = f"The provider's answer is larger than {limit} bytes."
-            raise UpstreamUnavailableError(msg)
-        return body
+        return await whole(self, limit)
 
-    async def chunks(self) -> AsyncGenerator[bytes, None]:
-        """See `HttpResponse.chunks`."""
-        for part in self.parts:
+    async def read_some(self) -> bytes:
+        """See `HttpResponse.read_some`."""
+        for part in self._coming:
             if isinstance(part, UpstreamError):
                 raise part
-            yield part
+            if part:
+                return part
+        return b""
 
 
 class MemoryTransport:

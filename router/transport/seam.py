@@ -1,28 +1,22 @@
 """The contract of a transport."""
 
-from collections.abc import AsyncIterator, Awaitable, Mapping
+from collections.abc import Awaitable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from router.wire.http import HttpRequest
 
 
-class Chunks(Protocol):
-    """What an asynchronous generator is to who reads it."""
-
-    def __aiter__(self) -> AsyncIterator[bytes]: ...
-
-    def __anext__(self) -> Awaitable[bytes]: ...
-
-    def aclose(self) -> Awaitable[None]: ...
-
-
 class HttpResponse(Protocol):
-    """An answer whose status and headers have arrived; its body is read at most once."""
+    """An answer whose status and headers have arrived; its body is read once, whole or as it comes."""
 
-    status: int
-    headers: Mapping[str, str]
-    """Header names in lower case; of repeated headers the first."""
+    @property
+    def status(self) -> int: ...
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Return the headers by their names in lower case; of repeated ones the first."""
+        ...
 
     async def read(self, limit: int) -> bytes:
         """Return the whole body, decompressed.
@@ -34,8 +28,8 @@ class HttpResponse(Protocol):
         """
         ...
 
-    def chunks(self) -> Chunks:
-        """Yield the body as it arrives, decompressed; what arrived together comes together.
+    def read_some(self) -> Awaitable[bytes]:
+        """Return the next of the body, decompressed: what arrived together, at its end nothing.
 
         Raises:
             UpstreamTruncatedError: if the connection breaks off before the body's end.

@@ -2,11 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Protocol
 
-from router.errors import UpstreamTruncatedError, UpstreamUnavailableError
+from router.errors import UpstreamTruncatedError
+from router.transport.answer import whole
 from router.wire.http import HttpRequest
 
 
@@ -33,23 +34,21 @@ class TimedResponse:
         self.status = answer.status
         self.headers = answer.headers
         self._answer = answer
+        self._parts = iter(answer.parts)
         self._sleep = sleep
 
     async def read(self, limit: int) -> bytes:
         """See `HttpResponse.read`."""
-        body = b"".join([part async for part in self.chunks()])
-        if len(body) > limit:
-            msg = f"The provider's answer is larger than {limit} bytes."
-            raise UpstreamUnavailableError(msg)
-        return body
+        return await whole(self, limit)
 
-    async def chunks(self) -> AsyncGenerator[bytes, None]:
-        """See `HttpResponse.chunks`."""
-        for delay, part in self._answer.parts:
+    async def read_some(self) -> bytes:
+        """See `HttpResponse.read_some`."""
+        for delay, part in self._parts:
             await self._sleep(delay)  # of 0 seconds too: others get their turn in a long answer
-            yield part
+            return part
         if self._answer.is_cut:
             raise UpstreamTruncatedError("The provider's answer broke off before its end.")
+        return b""
 
 
 class TimedTransport:

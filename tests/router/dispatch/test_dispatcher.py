@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 
@@ -23,6 +23,7 @@ from router.errors import (
     UpstreamTruncatedError,
     UpstreamUnavailableError,
 )
+from router.transport.answer import whole
 from router.transport.memory import MemoryResponse, MemoryTransport
 from router.transport.seam import HttpResponse
 from router.values import NO_HEADERS, Endpoint, Usage
@@ -221,7 +222,7 @@ class Silent:
     def __init__(self, *parts: bytes, has_head: bool = True) -> None:
         self.status = 200
         self.headers = NO_HEADERS
-        self._parts = parts
+        self._left = iter(parts)
         self._has_head = has_head
         self.is_closed = False
 
@@ -237,12 +238,13 @@ class Silent:
             self.is_closed = True
 
     async def read(self, limit: int) -> bytes:
-        return b"".join([part async for part in self.chunks()])
+        return await whole(self, limit)
 
-    async def chunks(self) -> AsyncGenerator[bytes, None]:
-        for part in self._parts:
-            yield part
+    async def read_some(self) -> bytes:
+        for part in self._left:
+            return part
         await asyncio.Event().wait()
+        return b""
 
 
 @pytest.mark.parametrize(
