@@ -159,7 +159,7 @@ class _Socket(asyncio.Transport):
         written = bytes(data)
         if not self.status:
             self.status = written[9:12]
-            self.is_stream = b"Transfer-Encoding: chunked" in written
+            self.is_stream = b"transfer-encoding: chunked" in written
         if not self.is_stream or written.endswith(b"0\r\n\r\n"):
             self.done.set()
 

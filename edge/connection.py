@@ -224,8 +224,11 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         """Answers what is no request, unless an answer is under way, and hears no more."""
         if not self._is_begun or self._is_read:
             failure = refusal("INVALID_REQUEST", f"This is no valid request: {why}")
-            headers = HTTPHeaders({"Content-Type": "application/json", "Connection": "close"})
-            headers["Content-Length"] = str(len(failure.body))
+            headers = {
+                "content-type": "application/json",
+                "connection": "close",
+                "content-length": str(len(failure.body)),
+            }
             self._put(head_of_answer(failure.status, "Bad Request", headers) + failure.body)
         self._end()
 
@@ -245,7 +248,10 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         headers: HTTPHeaders,
         chunk: bytes | None = None,
     ) -> "Future[None]":
-        """Writes the head of the answer, and `chunk` behind it. Raises ValueError if one is two lines."""
+        """Writes the head of the answer, and `chunk` behind it. Header names are in lower case.
+
+        Raises ValueError if a line of it would be two.
+        """
         answer, request = cast("ResponseStartLine", start_line), self._head
         assert request is not None  # noqa: S101 (an answer comes behind its request)
         is_new = request.version == "HTTP/1.1"
@@ -254,18 +260,18 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
             is_new
             and answer.code not in (204, 304)
             and request.method != "HEAD"
-            and "Content-Length" not in headers
+            and "content-length" not in headers
         )
         if self._is_chunked:
-            headers["Transfer-Encoding"] = "chunked"
-        if headers.get("Connection", "").lower() == "close":
+            headers["transfer-encoding"] = "chunked"
+        if headers.get("connection") == "close":
             self._keeps_alive = False
-        if not (is_new or "Content-Length" in headers):
+        if not (is_new or "content-length" in headers):
             self._keeps_alive = False  # the end of the connection is the end of the answer
         if not self._keeps_alive:
-            headers["Connection"] = "close"
+            headers["connection"] = "close"
         elif not is_new:
-            headers["Connection"] = "keep-alive"
+            headers["connection"] = "keep-alive"
         try:
             head = head_of_answer(answer.code, answer.reason, headers)
         except ValueError:

@@ -5,15 +5,19 @@ here: their pieces pass as they came, and nothing behind a request is looked at 
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import Enum
+from functools import lru_cache
 from typing import Final, Literal, NamedTuple
 
 import httptools
-from tornado.httputil import HTTPHeaders, RequestStartLine
+from tornado.httputil import RequestStartLine
 
 SIZE_DIGITS: Final = 16
 """Of a chunk's size; more would be no number that fits in eight bytes."""
+
+SHORT: Final = 64
+"""Bytes of a header's name that is worth remembering: clients send the same ones over and over."""
 
 _HEX = re.compile(rb"[0-9a-fA-F]{1,%d}" % SIZE_DIGITS)
 _NOT_ASCII = re.compile(rb"[\x80-\xff]")
@@ -38,17 +42,11 @@ class End(Enum):
 END: Final = End.END
 
 
-class Fields(dict[str, str]):
-    """Headers of a request by their names in lower case; several of one name are joined by commas.
+Fields = dict[str, str]
+"""Headers of a request by their names in lower case; several of one name are joined by commas.
 
-    In place of Tornado's `HTTPHeaders`, which looks up names slowly; as there, `[]` knows other spellings.
-    """
-
-    def __missing__(self, name: str) -> str:
-        lowered = name.lower()
-        if lowered == name:
-            raise KeyError(name)
-        return self[lowered]
+In place of Tornado's `HTTPHeaders`, which looks up names slowly.
+"""
 
 
 class Head(NamedTuple):
@@ -209,9 +207,9 @@ def _read(head: bytes) -> Head:
     first = b"%b %b HTTP/%b\r\n" % (method, found.target, version.encode())
     if not found.is_whole or version not in ("1.0", "1.1") or not head.startswith(first):
         raise MalformedError("The first line is not as it should be.")
-    headers = Fields()
+    headers: Fields = {}
     for raw_name, raw_value in found.pairs:
-        name, value = raw_name.decode().lower(), raw_value.decode("latin-1").rstrip(" \t")
+        name, value = _name(raw_name), raw_value.decode("latin-1").rstrip(" \t")
         headers[name] = f"{headers[name]},{value}" if name in headers else value
     _check_host(version, headers)
     start_line = RequestStartLine(
@@ -222,6 +220,15 @@ def _read(head: bytes) -> Head:
     # What follows a CONNECT would be no request, had it been granted.
     keeps_alive = method != b"CONNECT" and _keeps_alive(version, headers)
     return Head(start_line, headers, keeps_alive, waits)
+
+
+def _name(raw: bytes) -> str:
+    return _short_name(raw) if len(raw) <= SHORT else raw.decode().lower()
+
+
+@lru_cache(maxsize=1024)
+def _short_name(raw: bytes) -> str:
+    return raw.decode().lower()
 
 
 def _check_host(version: str, headers: Fields) -> None:
@@ -246,11 +253,10 @@ def _in_ascii(head: bytes) -> bytes:
     return _NOT_ASCII.sub(lambda found: b"%%%02X" % found[0][0], first) + end + rest
 
 
-def head_of_answer(code: int, reason: str, headers: HTTPHeaders) -> bytes:
+def head_of_answer(code: int, reason: str, headers: Mapping[str, str]) -> bytes:
     """The head of an answer. Raises ValueError if a line of it would be two."""
-    lines = [f"HTTP/1.1 {code} {reason}"]
-    lines += [f"{name}: {value}" for name, value in headers.get_all()]
-    text = "\r\n".join(lines)
-    if text.count("\n") != len(lines) - 1 or text.count("\r") != len(lines) - 1:
+    lines = [f"{name}: {value}\r\n" for name, value in headers.items()]
+    text = f"HTTP/1.1 {code} {reason}\r\n{''.join(lines)}\r\n"
+    if not text.count("\n") == text.count("\r") == len(lines) + 2:
         raise ValueError("a header of the answer has a line end in it")
-    return text.encode("latin-1") + _HEAD_END
+    return text.encode("latin-1")

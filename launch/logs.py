@@ -2,7 +2,9 @@
 
 import logging
 import sys
+import time
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -39,20 +41,40 @@ class _Lines:
     debug = info = warning = error = exception = critical = log = msg
 
 
-def _to_json(_logger: object, _method: str, event: Any) -> str:
-    return _ENCODER.encode(event).decode()
+def _to_json(render_exception: Any) -> Any:
+    def to_json(logger: object, method: str, event: Any) -> str:
+        if "exc_info" in event:
+            event = render_exception(logger, method, event)
+        return _ENCODER.encode(event).decode()
+
+    return to_json
 
 
 _ENCODER: Final = msgspec.json.Encoder(enc_hook=str)
 """Of what JSON has no form for, the text."""
 
 
-def _stamp(worker: int) -> Any:
-    def stamp(_logger: object, _method: str, event: Any) -> Any:
-        event["worker"] = worker
+def _stamp(worker: int | None) -> Any:
+    """Return what adds to an event how grave it is, when it was and who tells it."""
+    told = {} if worker is None else {"worker": worker}
+
+    def stamp(_logger: object, method: str, event: Any) -> Any:
+        event["level"] = _NAMES.get(method, method)
+        microseconds = time.time_ns() // 1000
+        event["timestamp"] = f"{_second(microseconds // 10**6)}.{microseconds % 10**6:06d}Z"
+        event.update(told)
         return event
 
     return stamp
+
+
+_NAMES: Final = {"exception": "error", "warn": "warning"}
+"""Methods of loggers that are not called by their level."""
+
+
+@lru_cache(maxsize=2)
+def _second(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
 
 
 class _Masking:
@@ -103,14 +125,10 @@ def set_up(config: LogConfig, secrets: Iterable[Secret] = (), *, worker: int | N
     `secrets` are masked wherever they stand. Each line of a worker says which one wrote it.
     """
     chosen = config.format or ("console" if sys.stderr.isatty() else "json")
-    shared: list[Any] = [
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        *([] if worker is None else [_stamp(worker)]),
-    ]
+    shared: list[Any] = [_stamp(worker)]
     # Local variables stay out of tracebacks: they hold what callers say, and credentials.
     plain = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
-    as_json = [structlog.processors.ExceptionRenderer(plain), _to_json]
+    as_json = [_to_json(structlog.processors.ExceptionRenderer(plain))]
     as_text = [
         structlog.dev.ConsoleRenderer(
             exception_formatter=structlog.dev.plain_traceback, sort_keys=False

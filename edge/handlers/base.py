@@ -18,7 +18,7 @@ import time
 from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import cast
+from typing import Any, cast
 
 import grpc
 import structlog
@@ -29,8 +29,7 @@ from tornado.httputil import (
     format_timestamp,
 )
 from tornado.iostream import StreamClosedError
-from tornado.util import ObjectDict
-from tornado.web import RequestHandler
+from tornado.web import Application, RequestHandler
 
 from edge.admission import Admission
 from edge.config import EdgeConfig
@@ -121,13 +120,22 @@ class BaseHandler(RequestHandler):
     """Whether the router hears of a wrong method or path: where keys are checked, only who has one may
     know."""
 
+    def __init__(self, application: Application, request: HTTPServerRequest, **told: Any) -> None:
+        # As Tornado does, without what only templates need.
+        self.application = application
+        self.request = request
+        self._headers_written = self._finished = False
+        self.clear()
+        self.connection = cast("ClientConnection", request.connection)
+        self.connection.set_close_callback(self.on_connection_close)
+        self.initialize(**told)
+
     def initialize(self, context: EdgeContext, route: str, methods: frozenset[str]) -> None:
         self.context = context
         self.route = route
         self.methods = methods
         self.request_id = request_id(self.request.headers)
         self.length = int(self.request.headers.get("content-length", 0))
-        self.connection = cast("ClientConnection", self.request.connection)
         self.is_committed = False
         self.task: asyncio.Task[None] | None = None
         self._transforms = []  # by which Tornado would change what is written
@@ -165,9 +173,8 @@ class BaseHandler(RequestHandler):
 
     def clear(self) -> None:
         # As Tornado does, without the headers that no answer of ours has, and without writing out the
-        # date of a second more than once.
-        self._headers = HTTPHeaders()
-        self._headers["Date"] = _date(int(time.time()))
+        # date of a second more than once. All names are in lower case, so that a dictionary will do.
+        self._headers = cast("HTTPHeaders", {"date": _date(int(time.time()))})
         self._write_buffer: list[bytes] = []
         self._status_code = 200
         self._reason = "OK"
@@ -335,12 +342,10 @@ class BaseHandler(RequestHandler):
         self.set_status(status)
         own = self._headers
         own["x-request-id"] = self.request_id
-        for name, value in self.context.cors.headers(self.request.headers.get("origin")):
-            own[name] = value
+        own.update(self.context.cors.headers(self.request.headers.get("origin")))
         if self.context.in_flight.is_draining:
             own["connection"] = "close"
-        for name, value in headers:
-            own[name] = value
+        own.update(headers)
 
     async def end(self, body: bytes | None = None) -> None:
         """Sends what is left of the answer and waits until it has left."""
@@ -369,14 +374,13 @@ class BaseHandler(RequestHandler):
             return super().finish(chunk)
         headers, body = self._headers, chunk or b""
         if self._status_code != 204:
-            headers["Content-Length"] = str(len(body))
+            headers["content-length"] = str(len(body))
         self._headers_written = self._finished = True
         line = ResponseStartLine("", self._status_code, self._reason)
         is_bare = self.request.method == "HEAD"
         written = self.connection.write_headers(line, headers, b"" if is_bare else body)
         self.connection.finish()
         self.on_finish()
-        self.ui = ObjectDict()  # the one that it was refers back to the handler
         return written
 
     def on_finish(self) -> None:

@@ -8,7 +8,6 @@ Each write is awaited before the next message is read: a client that stops readi
 """
 
 import grpc
-from tornado.httputil import HTTPHeaders
 
 from edge import sse
 from edge.handlers.base import EdgeContext
@@ -24,9 +23,6 @@ _STREAM_HEADERS = (
     # nginx and its kin would collect the stream before they pass it on.
     ("x-accel-buffering", "no"),
 )
-
-
-_NONE = HTTPHeaders()
 
 Streaming = grpc.aio.UnaryStreamCall[ForwardStreamRequest, ForwardStreamResponse]
 
@@ -82,7 +78,7 @@ class ChatHandler(PostingHandler):
             self._commit(await call.initial_metadata())
             self.write(events)
             await self.flush()
-            self._headers = _NONE  # nobody reads them again, and a stream lasts
+            self._headers.clear()  # nobody reads them again, and a stream lasts
         elif events:
             # Past Tornado: its way to the connection costs more than the connection.
             left = self.connection.send(events)

@@ -41,6 +41,8 @@ WORDS_SECONDS: Final = 2.0
 DRAIN_SECONDS: Final = 1.0
 """How long to wait for the end of a body after its end mark, to give the connection back to the pool."""
 
+_NO_MASK: Final = Mask(())
+
 _TOKEN_HEADERS: Final = frozenset({"authorization", "x-amz-security-token"})
 """Where credential chains put what must not come back."""
 
@@ -68,7 +70,7 @@ class Attempt:
         self._ticket: Ticket | None = None
         self._sending: AbstractAsyncContextManager[HttpResponse] | None = None
         self._stream: _Stream | None = None
-        self._mask = Mask(())
+        self._mask = _NO_MASK
 
     async def __aenter__(self) -> Self:
         return self

@@ -96,14 +96,14 @@ class Account:
 
 def _is_news(failure: TrunklineError | None) -> bool:
     """Whether an operator should look: not at what callers, or providers of them, find fault with."""
-    is_callers = isinstance(failure, CallerError | UpstreamRejectedError)
-    return failure is not None and not is_callers
+    return failure is not None and not isinstance(failure, (CallerError, UpstreamRejectedError))
 
 
 def _own_words(failure: TrunklineError | None) -> str | None:
     """Return what we say of a failure ourselves; a provider's words may repeat what callers said."""
-    is_providers = isinstance(failure, UpstreamError) and failure.upstream_status is not None
-    if failure is None or is_providers or isinstance(failure, CallerError):
+    if failure is None or isinstance(failure, CallerError):
+        return None
+    if isinstance(failure, UpstreamError) and failure.upstream_status is not None:
         return None
     return failure.message
 
@@ -132,7 +132,7 @@ def _line(call: Call, provider: str, cost: Decimal | None, now: float) -> dict[s
         "upstream_ms": _millis(record.sent, record.answered),
         "first_token_ms": _millis(record.started, record.first_content),
     }
-    return {key: value for key, value in fields.items() if value not in (None, "")}
+    return {key: value for key, value in fields.items() if value is not None and value != ""}
 
 
 def _millis(start: float, end: float) -> float | None:

@@ -4,7 +4,6 @@ Source of the fields: https://platform.openai.com/docs/api-reference/chat/create
 """
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Self
@@ -71,7 +70,7 @@ class ChatRequest:
             body=body,
             model=peek.model,
             stream=bool(peek.stream),
-            include_usage=isinstance(options, Mapping) and options.get("include_usage") is True,
+            include_usage=isinstance(options, dict) and options.get("include_usage") is True,
             created=created,
             outline=outline,
         )

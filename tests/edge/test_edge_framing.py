@@ -1,7 +1,6 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tornado.httputil import HTTPHeaders
 
 from edge.framing import END, Event, Head, MalformedError, RequestReader, head_of_answer
 
@@ -76,7 +75,6 @@ def test_a_head_has_its_lines_as_they_came() -> None:
     assert end is END
     assert head.start_line == ("GET", "/x", "HTTP/1.1")
     assert head.headers == {"host": "x", "x-a": "one,two", "x-b": "é", "x-c": ""}
-    assert head.headers["X-A"] == head.headers["x-a"]
     for name in ("x-d", "X-D"):
         assert name not in head.headers
         with pytest.raises(KeyError):
@@ -199,17 +197,15 @@ def test_chunks_that_are_not_as_they_should_be_are_refused(framing: bytes) -> No
 
 
 def test_an_answers_head_has_a_line_for_each_value() -> None:
-    headers = HTTPHeaders({"content-type": "a"})
-    headers.add("x-b", "é")
-    headers.add("x-b", "2")
+    headers = {"content-type": "a", "x-b": "é"}
 
     assert (
         head_of_answer(200, "OK", headers)
-        == b"HTTP/1.1 200 OK\r\nContent-Type: a\r\nX-B: \xe9\r\nX-B: 2\r\n\r\n"
+        == b"HTTP/1.1 200 OK\r\ncontent-type: a\r\nx-b: \xe9\r\n\r\n"
     )
 
 
 @pytest.mark.parametrize("end", ["\r\n", "\n", "\r"])
 def test_a_header_of_two_lines_is_never_sent(end: str) -> None:
     with pytest.raises(ValueError, match="line end"):
-        head_of_answer(200, "OK", HTTPHeaders({"x-a": f"b{end}c: d"}))
+        head_of_answer(200, "OK", {"x-a": f"b{end}c: d"})
