@@ -291,7 +291,9 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         """
         if self._is_closing:
             raise StreamClosedError
-        self._put(self._framed(chunk))
+        data = b"%x\r\n%b\r\n" % (len(chunk), chunk) if self._is_chunked else chunk
+        self._written += len(data)
+        self._transport.write(data)
         return self._drained
 
     def finish(self) -> None:

@@ -54,8 +54,17 @@ class ChatHandler(PostingHandler):
         self.call = call = self._begin_stream()
         async for part in call:
             self._is_done = part.done
-            await self._send(call, sse.frames(part.chunks) + (sse.DONE if part.done else b""))
+            events = sse.frames(part.chunks)
+            if part.done:
+                events += sse.DONE
             del part  # the next one may take long
+            if not self.is_committed:
+                await self._begin_answer(call, events)
+            elif events:
+                # Past Tornado: its way to the connection costs more than the connection.
+                left = self.connection.send(events)
+                if left is not None:
+                    await left
         if not self.is_committed:
             self._commit(await call.initial_metadata())
         await self.end()
@@ -72,18 +81,12 @@ class ChatHandler(PostingHandler):
             metadata=call_metadata(self.request.headers, self.request_id),
         )
 
-    async def _send(self, call: Streaming, events: bytes) -> None:
-        """Writes events, the first of them behind the head; waits if the client does not take them."""
-        if not self.is_committed:
-            self._commit(await call.initial_metadata())
-            self.write(events)
-            await self.flush()
-            self._headers.clear()  # nobody reads them again, and a stream lasts
-        elif events:
-            # Past Tornado: its way to the connection costs more than the connection.
-            left = self.connection.send(events)
-            if left is not None:
-                await left
+    async def _begin_answer(self, call: Streaming, events: bytes) -> None:
+        """Writes the head, and the first events behind it."""
+        self._commit(await call.initial_metadata())
+        self.write(events)
+        await self.flush()
+        self._headers.clear()  # nobody reads them again, and a stream lasts
 
     def _commit(self, metadata: grpc.aio.Metadata) -> None:
         self.begin(200, (*_STREAM_HEADERS, *response_headers(metadata)))

@@ -99,7 +99,7 @@ class Rpc:
             self.start(())
         self.messages.clear()
         wake(self._ending, status)
-        self._wake_reader(EOF)
+        self._end_reader()
         self._wake_writer()
         callbacks, self.callbacks = self.callbacks, []
         for callback in callbacks:
@@ -144,8 +144,12 @@ class Rpc:
             grpc.aio.UsageError: if another message is offered already.
 
         """
-        if self._reader is not None and self._wake_reader(message):
-            return None
+        reader = self._reader
+        if reader is not None:
+            self._reader = None
+            if not reader.done():
+                reader.set_result(message)
+                return None
         if self.messages:
             raise grpc.aio.UsageError("Another message is being written.")
         self.messages.append(message)
@@ -175,12 +179,10 @@ class Rpc:
             self._reader = reader
         return reader
 
-    def _wake_reader(self, message: Any) -> bool:
+    def _end_reader(self) -> None:
         reader, self._reader = self._reader, None
-        if reader is None or reader.done():
-            return False
-        reader.set_result(message)
-        return True
+        if reader is not None and not reader.done():
+            reader.set_result(EOF)
 
     def _wake_writer(self) -> None:
         writer, self._writer = self._writer, None

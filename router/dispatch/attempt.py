@@ -117,9 +117,10 @@ class Attempt:
         if stream is None:
             return
         try:
+            idle, mask = self._timeouts.idle, self._mask
             while not stream.is_finished:
-                if batch := await stream.read(self._timeouts.idle):
-                    yield _masked(batch, self._mask)
+                if batch := await stream.read(idle):
+                    yield batch if mask.is_clean(batch.chunks) else _masked(batch, mask)
             if stream.failure and not stream.is_failure_told:
                 raise stream.failure
         except TrunklineError as exc:
@@ -259,6 +260,7 @@ class _Stream:
         self._alarm = alarm
         self._hold = Hold()
         self._is_ended = False
+        self.is_finished = False
         self.failure: UpstreamError | None = None
 
     @property
@@ -266,34 +268,32 @@ class _Stream:
         """Whether the failure stands among the frames in the provider's own words."""
         return self._decoder.is_failure_told
 
-    @property
-    def is_finished(self) -> bool:
-        """Whether nothing more is to be read."""
-        return self._is_ended or self._decoder.done or self._decoder.failure is not None
-
     async def read(self, seconds: float, *, is_first: bool = False) -> Batch | None:
         """Read once; return what may leave now, None if nothing may."""
-        kind = FirstTokenTimeoutError if is_first and self._hold.is_open else IdleTimeoutError
-        decoder, hold = self._decoder, self._hold
+        call, alarm, decoder, hold = self._call, self._alarm, self._decoder, self._hold
+        until = alarm.now() + seconds
         broke: UpstreamError | None = None
-        call, until = self._call, self._alarm.now() + seconds
         try:
-            data = await self._alarm.within(self._response.read_some(), min(until, call.deadline))
+            reading = self._response.read_some()
+            data = await alarm.within(reading, min(until, call.deadline))
         except TimeoutError as exc:
+            kind = FirstTokenTimeoutError if is_first and hold.is_open else IdleTimeoutError
             data, broke = b"", _late(call, until, kind, exc)
         except UpstreamError as exc:
             # Whether the answer was complete by then is the decoder's to say.
             data, broke = b"", exc
         self._is_ended = not data
-        frames = hold.pass_on(decoder.feed(data) if data else decoder.finish())
-        is_over = decoder.done or self._is_ended
-        if is_over and hold.is_open and not decoder.failure:
-            frames = hold.release()
-        self._call.record.usage = decoder.usage
-        self.failure = decoder.failure
-        if decoder.failure and broke and not decoder.is_failure_told:
-            # How the connection broke says more than that the stream is not complete.
-            self.failure = broke
+        frames = decoder.feed(data) if data else decoder.finish()
+        is_over, failure = decoder.done or not data, decoder.failure
+        if hold.is_open:
+            frames = hold.pass_on(frames)
+            if is_over and hold.is_open and not failure:
+                frames = hold.release()
+        call.record.usage = decoder.usage
+        self.is_finished = is_over or failure is not None
+        # How the connection broke says more than that the stream is not complete.
+        is_worse = failure and broke and not decoder.is_failure_told
+        self.failure = broke if is_worse else failure
         if frames or (is_over and not hold.is_open):
             return Batch(tuple([f.payload for f in frames]), decoder.done)
         return None
