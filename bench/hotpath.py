@@ -3,18 +3,19 @@
     router-unary, router-stream    the pipeline: account, authenticate, dispatch, an OpenAI-style provider
     gateway-unary, gateway-stream  the same from the bytes of a request to those of its answer
 
-Between the tiers stands the in-process channel; the provider is the transport's twin in memory. All runs
-begin with a few requests of each kind, so that what happens once cancels out.
+Between the tiers stands the in-process channel. A provider's connection is the real one, on a transport that
+answers by itself; the pool is not there. All runs begin with a few requests of each kind, so that what
+happens once cancels out.
 """
 
 import argparse
 import asyncio
 import json
 import socket
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import closing
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, closing
 from time import perf_counter
-from typing import Final
+from typing import Any, Final
 
 from prometheus_client import CollectorRegistry
 
@@ -32,7 +33,9 @@ from router.routing.health import HealthBook
 from router.routing.snapshot import Model, Snapshot
 from router.rpc.door import Door
 from router.rpc.forward import ForwardService
-from router.transport.memory import MemoryResponse, MemoryTransport
+from router.transport.answer import decoded
+from router.transport.seam import HttpResponse
+from router.transport.upstream import UpstreamConnection
 from router.values import Deployment, Dialect, Endpoint, Provider, Secret
 from router.wire.http import HttpRequest
 from trunkline.v1 import forward_service_pb2_grpc
@@ -88,10 +91,72 @@ _WHOLE: Final = json.dumps(
 ).encode()
 
 
-def _respond(request: HttpRequest) -> MemoryResponse:
-    is_stream = b'"stream": true' in request.body
-    kind = "text/event-stream" if is_stream else "application/json"
-    return MemoryResponse(200, {"content-type": kind}, parts=_PARTS if is_stream else (_WHOLE,))
+def _head(kind: str, framing: str) -> bytes:
+    lines = (
+        *("HTTP/1.1 200 OK", "date: Thu, 01 Oct 2026 10:00:00 GMT", f"content-type: {kind}"),
+        *("openai-processing-ms: 100", "x-request-id: req_1", "x-ratelimit-limit-requests: 10000"),
+        *("x-ratelimit-remaining-requests: 9999", "server: cloudflare", framing),
+    )
+    return "\r\n".join((*lines, "", "")).encode()
+
+
+_STREAMED: Final = (
+    _head("text/event-stream", "transfer-encoding: chunked"),
+    *(b"%x\r\n%b\r\n" % (len(part), part) for part in _PARTS),
+    b"0\r\n\r\n",
+)
+_AT_ONCE: Final = (_head("application/json", f"content-length: {len(_WHOLE)}") + _WHOLE,)
+
+
+class _Provider(asyncio.Transport):
+    """What is under a connection to a provider: answers each request, read by read."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__()
+        self._loop = loop
+        self.connection = UpstreamConnection(loop)
+        self.connection.connection_made(self)
+
+    def is_closing(self) -> bool:
+        return False
+
+    def writelines(self, list_of_data: Iterable[Any]) -> None:
+        _, body = list_of_data
+        reads = _STREAMED if b'"stream": true' in body else _AT_ONCE
+        self._read(iter(reads))
+
+    def _read(self, reads: Iterator[bytes]) -> None:
+        if (data := next(reads, None)) is not None:
+            self._loop.call_soon(self._read_one, data, reads)
+
+    def _read_one(self, data: bytes, reads: Iterator[bytes]) -> None:
+        self.connection.data_received(data)
+        self._read(reads)
+
+
+class _Network:
+    """The transport without its pool: one connection for all, and its lease."""
+
+    def __init__(self) -> None:
+        self._provider: _Provider | None = None
+
+    @asynccontextmanager
+    async def send(
+        self, request: HttpRequest, *, connect_timeout: float
+    ) -> AsyncIterator[HttpResponse]:
+        """See `Transport.send`."""
+        del connect_timeout
+        if self._provider is None:
+            self._provider = _Provider(asyncio.get_running_loop())
+        answer = self._provider.connection.send(b"", request.body, self)
+        await answer.headed()
+        yield decoded(answer)
+
+    def release(self) -> None:
+        """Nothing: whoever comes next has it."""
+
+    def close(self) -> None:
+        """See `release`."""
 
 
 async def _unsigned(provider: Provider, request: HttpRequest) -> HttpRequest:
@@ -102,7 +167,7 @@ def _pipeline() -> Stage:
     """Return the router's pipeline as `router.app` composes it: the one place that knows constructors."""
     metrics = CollectorRegistry()
     world = World(
-        transport=MemoryTransport(_respond),
+        transport=_Network(),
         book=HealthBook(lambda: 0.5),
         journal=Journal(metrics),
         limits=Limits(request=1_000_000, answer=1_000_000),

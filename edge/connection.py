@@ -82,7 +82,8 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         self._delegate: HTTPMessageDelegate | None = None
         self._on_close: Callable[[], None] | None = None
         self._drained: Future[None] | None = None
-        self._over: Future[None] = asyncio.get_running_loop().create_future()
+        self._loop = asyncio.get_running_loop()
+        self._over: Future[None] = self._loop.create_future()
         # Of the request: a step of its handler or its answer is waited for; all of it is there; the client
         # asks before it sends the rest.
         self._is_held = False
@@ -120,7 +121,7 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         self.close()
 
     def pause_writing(self) -> None:
-        self._drained = asyncio.get_running_loop().create_future()
+        self._drained = self._loop.create_future()
         self._taken, self._moved = self._count_taken(), monotonic()
 
     def resume_writing(self) -> None:
@@ -179,7 +180,7 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
     def _go_on_later(self) -> None:
         """Likewise, once whoever is at it has given back what the next request may need."""
         if not self._is_closing:
-            asyncio.get_running_loop().call_soon(self._go_on)
+            self._loop.call_soon(self._go_on)
 
     def _begin(self, head: Head) -> None:
         self._serving.heads.end(self)
@@ -342,9 +343,9 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
     def _promise(self, data: bytes) -> "Future[None]":
         """Writes. The future ends when all has left, or with StreamClosedError."""
         if self._is_closing:
-            return _done(StreamClosedError())
+            return _done(self._loop, StreamClosedError())
         self._put(data)
-        return self._drained or _done(None)
+        return self._drained or _done(self._loop, None)
 
     def _put(self, data: bytes) -> None:
         self._written += len(data)
@@ -365,8 +366,8 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         self._transport.close()
 
 
-def _done(failure: StreamClosedError | None) -> "Future[None]":
-    future = asyncio.get_running_loop().create_future()
+def _done(loop: asyncio.AbstractEventLoop, failure: StreamClosedError | None) -> "Future[None]":
+    future = loop.create_future()
     _resolve(future, failure)
     return future
 

@@ -1,6 +1,7 @@
 """Bounds waits of one length by a single timer: a timer for each would cost more than what is waited for."""
 
 import asyncio
+from time import monotonic
 from typing import Protocol
 
 
@@ -27,11 +28,10 @@ class Deadlines:
 
     def begin(self, who: Closable) -> None:
         """Bound a wait of `who` from now on."""
-        loop = asyncio.get_running_loop()
         self.end(who)  # it goes to the end of the line
-        self._waiting[who] = until = loop.time() + self._seconds
+        self._waiting[who] = monotonic() + self._seconds
         if self._timer is None:
-            self._timer = loop.call_at(until, self._check)
+            self._wait(self._seconds)
 
     def end(self, who: Closable) -> None:
         """The wait is over."""
@@ -44,13 +44,15 @@ class Deadlines:
             self._timer.cancel()
             self._timer = None
 
+    def _wait(self, seconds: float) -> None:
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._check)
+
     def _check(self) -> None:
         self._timer = None
-        loop = asyncio.get_running_loop()
-        now, late = loop.time(), []
+        now, late = monotonic(), []
         for who, until in self._waiting.items():
             if until > now:
-                self._timer = loop.call_at(until, self._check)
+                self._wait(until - now)
                 break
             late.append(who)
         for who in late:
