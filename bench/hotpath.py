@@ -120,6 +120,9 @@ class _Provider(asyncio.Transport):
     def is_closing(self) -> bool:
         return False
 
+    def get_write_buffer_size(self) -> int:
+        return 0
+
     def writelines(self, list_of_data: Iterable[Any]) -> None:
         _, body = list_of_data
         reads = _STREAMED if b'"stream": true' in body else _AT_ONCE

@@ -1,5 +1,6 @@
 """What answers have in common: read whole, decompressed within bounds, failures in our words."""
 
+import asyncio
 import zlib
 from collections.abc import Awaitable, Mapping
 from typing import Final, Protocol
@@ -101,6 +102,8 @@ class _Inflated:
         inflater = self._inflater
         while not inflater.eof:
             data = self._rest or await self._answer.read_some()
+            if self._rest:
+                await asyncio.sleep(0)  # others get their turn while much is made of little
             if not data:
                 msg = "The provider's answer broke off."
                 raise UpstreamTruncatedError(msg)

@@ -21,7 +21,7 @@ from aiohttp.client_proto import ResponseHandler
 from aiohttp.http import HttpProcessingError
 from yarl import URL
 
-from router.errors import UpstreamTruncatedError
+from router.errors import UpstreamDisconnectedError, UpstreamTruncatedError
 from router.transport import direct
 from router.transport.answer import decoded, translated, whole
 from router.transport.seam import HttpResponse
@@ -139,9 +139,12 @@ class AiohttpTransport:
         self._targets: dict[str, direct.Target | None] = {}
         self._proxies = _Proxies()
         self._watch = _Watch()
+        self._is_closed = False
 
     def _open(self) -> tuple[aiohttp.ClientSession, direct.Pool]:
         # At the first request: they need a running loop, the object graph does not.
+        if self._is_closed:
+            raise UpstreamDisconnectedError("The gateway is stopping.")
         if self._session is None or self._pool is None:
             self._pool = direct.Pool(keepalive_timeout=KEEP_ALIVE_SECONDS)
             self._session = aiohttp.ClientSession(
@@ -197,13 +200,13 @@ class AiohttpTransport:
         return self._targets[request.url]
 
     async def close(self) -> None:
-        """Close all connections."""
+        """Close all connections, and open none any more."""
+        self._is_closed = True
         self._targets.clear()
-        session, pool, self._session, self._pool = self._session, self._pool, None, None
-        if session is not None:
-            await session.close()
-        if pool is not None:
-            await pool.close()
+        if self._session is not None:
+            await self._session.close()
+        if self._pool is not None:
+            await self._pool.close()
 
 
 class _Sending:

@@ -7,7 +7,7 @@ for a future that the connection resolves with what came. What nobody waits for 
 
 import asyncio
 from collections.abc import Mapping
-from typing import Final, Protocol, cast
+from typing import Final, NamedTuple, Protocol, TypeVar, cast
 
 from router.errors import (
     UpstreamDisconnectedError,
@@ -20,6 +20,9 @@ from router.wire.http1 import MalformedError, Response, ResponseReader
 
 READ_AHEAD: Final = 128 * 1024
 """Bytes of a body that wait for its reader."""
+
+
+T = TypeVar("T")
 
 
 class Lease(Protocol):
@@ -35,7 +38,7 @@ class Lease(Protocol):
 class Answer:
     """The answer to one request; see `HttpResponse`. Its connection is free once all of it has come."""
 
-    __slots__ = ("_connection", "_failure", "_headed", "_lease", "_loop", "_response", "_waiter")
+    __slots__ = ("_broke", "_connection", "_headed", "_lease", "_loop", "_response", "_waiter")
 
     def __init__(
         self,
@@ -48,9 +51,9 @@ class Answer:
         self._response = response
         self._loop = loop
         self._lease = lease
-        self._headed: asyncio.Future[None] = loop.create_future()
+        self._headed: asyncio.Future[None] | None = loop.create_future()
         self._waiter: asyncio.Future[bytes] | None = None
-        self._failure: UpstreamError | None = None
+        self._broke: Broke | None = None
 
     @property
     def status(self) -> int:
@@ -60,9 +63,15 @@ class Answer:
     def headers(self) -> Mapping[str, str]:
         return self._response.headers
 
-    def headed(self) -> "asyncio.Future[None]":
-        """Return what ends when the head is there, or with an `UpstreamError` if there will be none."""
-        return self._headed
+    async def headed(self) -> None:
+        """Wait for the head.
+
+        Raises:
+            UpstreamError: if there will be none.
+
+        """
+        if self._headed is not None:
+            await self._headed
 
     def read_some(self) -> "asyncio.Future[bytes]":
         """See `HttpResponse.read_some`."""
@@ -72,8 +81,8 @@ class Answer:
             future.set_result(response.take())
             if self._connection is not None:
                 self._connection.read_on()
-        elif self._failure is not None:
-            future.set_exception(self._failure)
+        elif self._broke is not None:
+            future.set_exception(self._broke.error())
         elif response.is_over:
             future.set_result(b"")
         else:
@@ -86,37 +95,56 @@ class Answer:
 
     def close(self) -> None:
         """Read no more: a connection that is not at the end of the body ends with it."""
+        self._response.pieces.clear()
         self._lease.close()
 
     def go_on(self) -> None:
         """Hand on what came. For the connection."""
-        response, headed, waiter = self._response, self._headed, self._waiter
-        if response.is_over or self._failure is not None:
+        response, headed, waiter, broke = self._response, self._headed, self._waiter, self._broke
+        if response.is_over or broke is not None:
             self._connection = None
             self._lease.release()
-        if not headed.done():
-            if response.status:
-                headed.set_result(None)
-            elif self._failure is not None:
-                headed.set_exception(self._failure)
-                headed.exception()  # there may be nobody who waits
-        elif waiter is not None:
-            if not response.pieces and not response.is_over and self._failure is None:
-                return
+        if headed is not None:
+            if response.status or broke is not None:
+                self._headed = None
+                _resolve(headed, None, None if response.status else broke)
+        elif waiter is not None and (response.pieces or response.is_over or broke is not None):
             self._waiter = None
             if waiter.done():
                 return  # whoever waited has given up
             if response.pieces:
                 waiter.set_result(response.take())
-            elif self._failure is not None:
-                waiter.set_exception(self._failure)
             else:
-                waiter.set_result(b"")
+                _resolve(waiter, b"", broke)
 
-    def fail(self, failure: UpstreamError) -> None:
+    def fail(self, broke: "Broke") -> None:
         """Nothing more comes. For the connection."""
-        self._failure = failure
+        self._broke = broke
         self.go_on()
+
+
+class Broke(NamedTuple):
+    """How an answer broke off. Each who hears of it gets a new error: an old one holds all that it passed."""
+
+    kind: type[UpstreamError]
+    words: str
+    cause: Exception | None = None
+
+    def error(self) -> UpstreamError:
+        """Return a new error."""
+        error = self.kind(self.words)
+        error.__cause__ = self.cause
+        return error
+
+
+def _resolve(future: "asyncio.Future[T]", value: T, broke: Broke | None) -> None:
+    if future.done():
+        return
+    if broke is None:
+        future.set_result(value)
+    else:
+        future.set_exception(broke.error())
+        future.exception()  # there may be nobody who waits
 
 
 class UpstreamConnection(asyncio.Protocol):
@@ -128,6 +156,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._answer: Answer | None = None
         self._response = Response()
         self._is_paused = False
+        self._is_left = False
         self._closed: asyncio.Future[None] | None = None
         self.transport: asyncio.Transport | None = None
         self.should_close = False
@@ -142,7 +171,7 @@ class UpstreamConnection(asyncio.Protocol):
 
         """
         if self.transport is None or not self.is_connected():
-            raise UpstreamDisconnectedError("The provider hung up without an answer.")
+            raise UpstreamDisconnectedError(_HUNG_UP)
         self.should_close = True  # until the answer is complete
         self._response = self._reader.begin()
         self._answer = Answer(self, self._response, self._loop, lease)
@@ -154,6 +183,17 @@ class UpstreamConnection(asyncio.Protocol):
         if self._is_paused and self.transport is not None:
             self._is_paused = False
             self.transport.resume_reading()
+            # TLS deciphers in the next turn, what it holds first; only then may it look for more.
+            self._loop.call_soon(self._take_more)
+
+    def _take_more(self) -> None:
+        if not self._is_paused and self.transport is not None:
+            _limit_ciphertext(self.transport, None)
+
+    def _pause(self, transport: asyncio.Transport) -> None:
+        self._is_paused = True
+        transport.pause_reading()
+        _limit_ciphertext(transport, 1)
 
     # As the event loop sees it
 
@@ -161,8 +201,8 @@ class UpstreamConnection(asyncio.Protocol):
         self.transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        answer, response = self._answer, self._response
-        if answer is None:
+        answer, response, transport = self._answer, self._response, self.transport
+        if answer is None or transport is None:
             self.abort()  # nobody has asked for anything
             return
         try:
@@ -172,18 +212,28 @@ class UpstreamConnection(asyncio.Protocol):
             return
         if response.is_over:
             self._answer = None
-            self.should_close = self._reader.is_spoiled or not response.keeps_alive
+            # Behind what has not left of this request, the next one would stay for as long.
+            self.should_close = (
+                self._reader.is_spoiled
+                or not response.keeps_alive
+                or transport.get_write_buffer_size() > 0
+            )
         answer.go_on()
-        if response.size > READ_AHEAD and not response.is_over and self.transport is not None:
-            self._is_paused = True
-            self.transport.pause_reading()
+        if response.size > READ_AHEAD and not response.is_over:
+            self._pause(transport)
+
+    def eof_received(self) -> None:
+        # What has not left by now is not waited for.
+        if self.transport is not None and self.transport.get_write_buffer_size():
+            self.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.transport = None
         self.should_close = True
         answer, self._answer = self._answer, None
         if answer is not None:
-            if self._reader.finish() and exc is None:
+            # The end of a body is the provider's to say: not ours, and no accident's.
+            if exc is None and not self._is_left and self._reader.finish():
                 answer.go_on()
             else:
                 answer.fail(_lost(self._response, exc))
@@ -191,11 +241,11 @@ class UpstreamConnection(asyncio.Protocol):
         if self._closed is not None and not self._closed.done():
             self._closed.set_result(None)
 
-    def _break_off(self, failure: UpstreamError) -> None:
+    def _break_off(self, broke: Broke) -> None:
         answer, self._answer = self._answer, None
         self.abort()
         if answer is not None:
-            answer.fail(failure)
+            answer.fail(broke)
 
     # As the pool sees it
 
@@ -211,34 +261,47 @@ class UpstreamConnection(asyncio.Protocol):
         return self.transport is not None and not self.transport.is_closing()
 
     def close(self) -> None:
-        """Close; whoever waits for an answer is told when it has come about."""
-        self.should_close = True
-        if self.transport is not None:
-            self.transport.close()
+        """Close; whoever waits for an answer is told so."""
+        # In good order only where nothing is under way: what has not left may never leave, and a provider
+        # that is still sending would be heard out for half a minute (TLS).
+        transport = self.transport
+        if self._answer is not None or (transport and transport.get_write_buffer_size()):
+            self.abort()
+        elif transport is not None:
+            self._is_left = self.should_close = True
+            transport.close()
 
     def abort(self) -> None:
         """Close at once."""
-        self.should_close = True
+        self._is_left = self.should_close = True
         if self.transport is not None:
             self.transport.abort()
 
 
-def _malformed(response: Response, exc: MalformedError) -> UpstreamError:
-    kind = UpstreamTruncatedError if response.status else UpstreamUnavailableError
-    error = kind(_BROKE_OFF if response.status else "The provider's answer is not valid HTTP.")
-    error.__cause__ = exc
-    return error
+def _limit_ciphertext(transport: asyncio.Transport, most: int | None) -> None:
+    """Bound what TLS takes from the socket and does not decipher; None: as it was.
+
+    While reading is paused it must be nothing: what lies there when the provider closes is lost with uvloop,
+    and an answer that ends with its connection would look whole (`SSLProtocol.eof_received`, uvloop 0.23).
+    """
+    limit = getattr(transport, "set_read_buffer_limits", None)
+    if limit is not None:
+        limit(high=most, low=None if most is None else 0)
 
 
-def _lost(response: Response, exc: Exception | None) -> UpstreamError:
+def _malformed(response: Response, exc: MalformedError) -> Broke:
+    cause = MalformedError(str(exc))  # without the frames that it came through
     if response.status:
-        error: UpstreamError = UpstreamTruncatedError(_BROKE_OFF)
-    elif exc is None:
-        error = UpstreamDisconnectedError("The provider hung up without an answer.")
-    else:
-        error = UpstreamDisconnectedError("The connection to the provider failed.")
-    error.__cause__ = exc
-    return error
+        return Broke(UpstreamTruncatedError, _BROKE_OFF, cause)
+    return Broke(UpstreamUnavailableError, "The provider's answer is not valid HTTP.", cause)
+
+
+def _lost(response: Response, exc: Exception | None) -> Broke:
+    if response.status:
+        return Broke(UpstreamTruncatedError, _BROKE_OFF, exc)
+    words = _HUNG_UP if exc is None else "The connection to the provider failed."
+    return Broke(UpstreamDisconnectedError, words, exc)
 
 
 _BROKE_OFF: Final = "The provider's answer broke off."
+_HUNG_UP: Final = "The provider hung up without an answer."

@@ -5,12 +5,16 @@ with servers (lines that end without a carriage return, odd characters in header
 body ends.
 """
 
+from functools import lru_cache
 from typing import Final
 
 import httptools
 
 HEAD_BYTES: Final = 256 * 1024
 """Of a head, of trailers, of anything that brings a response no further; providers send long policies."""
+
+_SHORT: Final = 64
+"""Bytes of a header's name that is worth remembering: providers send the same ones over and over."""
 
 _UPGRADED: Final = 101
 _BODILESS: Final = frozenset({_UPGRADED, 204, 304})
@@ -104,16 +108,21 @@ class ResponseReader:
     def on_header(self, name: bytes, value: bytes) -> None:
         response = self._response
         if response.status:
-            return  # a trailer
+            # A trailer. The parser goes by some of them, so that what follows may be read in another way.
+            response.keeps_alive = False
+            return
         if b"\0" in value:
             raise MalformedError("There is a null byte in a header.")
-        headers, key = response.headers, name.decode("latin-1").lower()
+        headers, key = response.headers, _name(name)
         # The last coding is the one that says where a body ends, on however many lines they stand.
         if key not in headers or key == "transfer-encoding":
             headers[key] = value.rstrip(b" \t").decode("utf-8", "surrogateescape")
 
     def on_headers_complete(self) -> None:
         response, status = self._response, self._parser.get_status_code()
+        if status < 100:
+            msg = f"There is no status {status}."
+            raise MalformedError(msg)
         if status < 200 and status != _UPGRADED:
             response.headers.clear()  # the response is still to come: RFC 9110, 15.2
             return
@@ -136,3 +145,17 @@ class ResponseReader:
     def on_message_complete(self) -> None:
         if self._response.status:
             self._response.is_over = True
+
+
+def _name(raw: bytes) -> str:
+    """Return a header's name in lower case. Raises MalformedError if there is a space in it."""
+    return _known_name(raw) if len(raw) <= _SHORT else _read_name(raw)
+
+
+def _read_name(raw: bytes) -> str:
+    if b" " in raw or b"\t" in raw:
+        raise MalformedError("There is a space in a header's name.")  # RFC 9112, 5.1
+    return raw.decode("latin-1").lower()
+
+
+_known_name = lru_cache(maxsize=1024)(_read_name)

@@ -1,6 +1,8 @@
 """Connections of our own in aiohttp's pool: what they keep, when they are used again, and how they end."""
 
 import asyncio
+import contextlib
+import gc
 import socket
 from collections.abc import AsyncIterator, Iterable
 from typing import Any
@@ -16,7 +18,17 @@ from router.transport.http import AiohttpTransport
 from router.transport.upstream import READ_AHEAD, Answer, UpstreamConnection
 from router.wire.http import HttpRequest
 from tests.support.one_provider import PATIENCE
-from tests.support.upstream import Connection, Request, drip, hang, in_turn, reply, upstream
+from tests.support.upstream import (
+    Connection,
+    Request,
+    drip,
+    garbage,
+    hang,
+    hang_up,
+    in_turn,
+    reply,
+    upstream,
+)
 
 LIMIT = 1_000_000
 
@@ -46,9 +58,19 @@ class Recorder(asyncio.Transport):
     def __init__(self) -> None:
         super().__init__()
         self.told: list[str] = []
+        self.unsent = 0
 
     def is_closing(self) -> bool:
         return False
+
+    def get_write_buffer_size(self) -> int:
+        return self.unsent
+
+    def close(self) -> None:
+        self.told.append("close")
+
+    def abort(self) -> None:
+        self.told.append("abort")
 
     def writelines(self, list_of_data: Iterable[Any]) -> None:
         self.told.append("write")
@@ -89,6 +111,77 @@ async def test_a_connection_is_read_no_further_than_somebody_reads() -> None:
     assert len(await answer.read_some()) == 300_000 - READ_AHEAD - 1
     assert await answer.read_some() == b""
     connection.connection_lost(None)
+
+
+def asked(unsent: int = 0) -> tuple[UpstreamConnection, Answer, Recorder]:
+    """A connection that was asked for something, and as much of it has not left."""
+    connection, recorder = UpstreamConnection(asyncio.get_running_loop()), Recorder()
+    connection.connection_made(recorder)
+    answer = connection.send(b"", b"", Nobody())
+    recorder.told.clear()
+    recorder.unsent = unsent
+    return connection, answer, recorder
+
+
+@pytest.mark.parametrize("unsent", [0, 1])
+async def test_a_connection_is_used_again_when_all_of_the_request_has_left(unsent: int) -> None:
+    connection, _, recorder = asked(unsent)
+    connection.data_received(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+    assert connection.should_close is bool(unsent)
+
+    connection.close()
+    assert recorder.told == ["abort" if unsent else "close"]
+
+
+async def test_an_answer_under_way_ends_at_once_with_its_connection() -> None:
+    connection, answer, recorder = asked()
+    connection.data_received(b"HTTP/1.1 200 OK\r\n\r\nhalf")
+    connection.close()
+    assert recorder.told == ["abort"]
+
+    connection.connection_lost(None)
+    assert await answer.read_some() == b"half"
+    with pytest.raises(UpstreamTruncatedError):
+        await answer.read_some()
+
+
+async def test_a_provider_that_hangs_up_is_not_sent_the_rest() -> None:
+    connection, _, recorder = asked(unsent=1)
+    connection.eof_received()
+    assert recorder.told == ["abort"]
+
+
+async def test_a_failure_leaves_nothing_for_the_garbage_collector(
+    transport: AiohttpTransport,
+) -> None:
+    async with upstream(
+        in_turn(reply(b"ok"), hang_up, garbage(), drip(b"half", then=hang_up))
+    ) as p:
+        await fetch(transport, p.url)  # what happens once
+        gc.collect()
+        gc.disable()
+        try:
+            for _ in range(3):
+                with contextlib.suppress(UpstreamUnavailableError):
+                    await fetch(transport, p.url)
+            gc.set_debug(gc.DEBUG_SAVEALL)
+            gc.collect()
+            kinds = {type(one).__name__ for one in gc.garbage}
+        finally:
+            gc.set_debug(0)
+            gc.garbage.clear()
+            gc.enable()
+
+    assert not kinds & {"Answer", "HttpRequest", "UpstreamConnection"}
+
+
+async def test_nothing_is_sent_once_the_transport_is_closed(transport: AiohttpTransport) -> None:
+    async with upstream(reply(b"ok")) as provider:
+        await fetch(transport, provider.url)
+        await transport.close()
+        with pytest.raises(UpstreamDisconnectedError):
+            await fetch(transport, provider.url)
+        assert len(provider.requests) == 1
 
 
 async def test_a_flood_comes_whole_and_its_connection_is_used_again(

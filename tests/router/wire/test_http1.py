@@ -40,8 +40,20 @@ def test_a_response_is_the_same_however_its_bytes_are_cut(
     assert (response.status, response.size, response.take()) == (status, len(body), body)
     assert response.headers.get("x-one") == (None if status == 201 else "1")
     assert response.is_over
-    assert response.keeps_alive
+    assert response.keeps_alive is (status == 200)  # the other one has a trailer
     assert not reader.is_spoiled
+
+
+@pytest.mark.parametrize("trailer", [b"Connection: close", b"Transfer-Encoding: gzip", b"x: y"])
+def test_nothing_follows_a_response_with_trailers(trailer: bytes) -> None:
+    """The parser goes by what they say, and would read the next one by it."""
+    _, response = read(
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n"
+        + trailer
+        + b"\r\n\r\n"
+    )
+
+    assert (response.take(), response.is_over, response.keeps_alive) == (b"ok", True, False)
 
 
 def test_one_response_follows_the_other() -> None:
@@ -129,6 +141,11 @@ def test_lines_may_end_as_old_servers_end_them() -> None:
         b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
         b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nabc\r\n",
         b"HTTP/1.1 200 OK\r\na: \0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding : chunked\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length\t: 9\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n" + b"x" * 100 + b" : 9\r\n\r\n",
+        b"HTTP/1.1 099 Below\r\ncontent-length: 5\r\n\r\nhello",
+        b"HTTP/1.1 000 Nothing\r\n\r\n",
     ],
 )
 def test_what_is_no_response_is_told(data: bytes) -> None:
