@@ -7,6 +7,8 @@ mark is missing. The end mark is written if and only if the router says that the
 Each write is awaited before the next message is read: a client that stops reading stops the router.
 """
 
+import asyncio
+
 import grpc
 
 from edge import sse
@@ -53,21 +55,34 @@ class ChatHandler(PostingHandler):
     async def _stream(self) -> None:
         self.call = call = self._begin_stream()
         async for part in call:
-            self._is_done = part.done
-            events = sse.frames(part.chunks)
-            if part.done:
-                events += sse.DONE
+            await self._begin_answer(call, self._events(part))
             del part  # the next one may take long
-            if not self.is_committed:
-                await self._begin_answer(call, events)
-            elif events:
-                # Past Tornado: its way to the connection costs more than the connection.
-                left = self.connection.send(events)
-                if left is not None:
-                    await left
+            await self._pass_on(call)
         if not self.is_committed:
             self._commit(await call.initial_metadata())
         await self.end()
+
+    async def _pass_on(self, call: Streaming) -> None:
+        """Writes all that follows; waits where the client does not take it."""
+        pour = getattr(call, "pour", None)
+        if pour is not None:
+            # A call within this process gives its parts away as they come: no task is woken for each.
+            await pour(self._take)
+            return
+        async for part in call:
+            left = self._take(part)
+            del part
+            if left is not None:
+                await left
+
+    def _take(self, part: ForwardStreamResponse) -> "asyncio.Future[None] | None":
+        events = self._events(part)
+        # Past Tornado: its way to the connection costs more than the connection.
+        return self.connection.send(events) if events else None
+
+    def _events(self, part: ForwardStreamResponse) -> bytes:
+        self._is_done = part.done
+        return sse.frames(part.chunks) + (sse.DONE if part.done else b"")
 
     def _begin_stream(self) -> Streaming:
         # The message is held by nobody here: a prompt need not lie in memory for as long as its answer comes.

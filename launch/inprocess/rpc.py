@@ -16,6 +16,9 @@ from launch.inprocess.metadata import Metadata, Metadatum
 
 T = TypeVar("T")
 
+Take = Callable[[Any], asyncio.Future[None] | None]
+"""Takes a message; returns None, or what ends when the next one may come."""
+
 OK: Final = grpc.StatusCode.OK
 EOF: Final[Any] = grpc.aio.EOF
 
@@ -46,6 +49,7 @@ class Rpc:
         "_ending",
         "_reader",
         "_starting",
+        "_take",
         "_timer",
         "_writer",
         "callbacks",
@@ -55,6 +59,7 @@ class Rpc:
         "loop",
         "messages",
         "method",
+        "refused",
         "response",
         "status",
         "task",
@@ -72,6 +77,8 @@ class Rpc:
         self._starting: list[asyncio.Future[Metadata]] = []
         self._ending: list[asyncio.Future[Status]] = []
         self.messages: list[Any] = []
+        self._take: Take | None = None
+        self.refused: BaseException | None = None
         self._reader: asyncio.Future[Any] | None = None
         self._writer: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -98,6 +105,7 @@ class Rpc:
         if self.initial is None:
             self.start(())
         self.messages.clear()
+        self._take = None
         wake(self._ending, status)
         self._end_reader()
         self._wake_writer()
@@ -144,6 +152,13 @@ class Rpc:
             grpc.aio.UsageError: if another message is offered already.
 
         """
+        if self._take is not None:
+            taken = self._pour(message)
+            if taken is None:
+                return None
+            self._writer = self.loop.create_future()
+            taken.add_done_callback(self._on_taken)
+            return self._writer
         reader = self._reader
         if reader is not None:
             self._reader = None
@@ -155,6 +170,37 @@ class Rpc:
         self.messages.append(message)
         self._writer = self.loop.create_future()
         return self._writer
+
+    def pour_into(self, take: "Take") -> None:
+        """Have `take` called with each message from now on, in the turn in which it is written.
+
+        What `take` returns is waited for before the next one. What it raises ends this RPC, and is `refused`.
+        """
+        self._take = take
+        if self.messages:
+            taken = self._pour(self.messages.pop())
+            if taken is None:
+                self._wake_writer()
+            else:
+                taken.add_done_callback(self._on_taken)
+
+    def _pour(self, message: Any) -> asyncio.Future[None] | None:
+        assert self._take is not None  # noqa: S101 (its callers have looked)
+        try:
+            return self._take(message)
+        except Exception as exc:  # noqa: BLE001 (it is raised where its caller waits)
+            self._refuse(exc)
+            return None
+
+    def _on_taken(self, taken: asyncio.Future[None]) -> None:
+        if taken.cancelled() or (failure := taken.exception()) is None:
+            self._wake_writer()
+        else:
+            self._refuse(failure)
+
+    def _refuse(self, failure: BaseException) -> None:
+        self.refused = failure
+        self.abandon(CANCELLED)
 
     def take(self) -> Any:
         """Return the message that is offered: the one in `messages`."""
