@@ -249,8 +249,9 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         headers: HTTPHeaders,
         chunk: bytes | None = None,
     ) -> "Future[None]":
-        """Writes the head of the answer, and `chunk` behind it. Header names are in lower case.
+        """Writes the head of the answer, and `chunk` behind it.
 
+        `headers` are a dictionary, whatever Tornado calls them, and their names in lower case.
         Raises ValueError if a line of it would be two.
         """
         answer, request = cast("ResponseStartLine", start_line), self._head
@@ -292,6 +293,7 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         """
         if self._is_closing:
             raise StreamClosedError
+        # `_framed` and `_put`, without calling them for each chunk.
         data = b"%x\r\n%b\r\n" % (len(chunk), chunk) if self._is_chunked else chunk
         self._written += len(data)
         self._transport.write(data)

@@ -223,12 +223,15 @@ def _read(head: bytes) -> Head:
 
 
 def _name(raw: bytes) -> str:
-    return _short_name(raw) if len(raw) <= SHORT else raw.decode().lower()
+    """A header's name in lower case."""
+    return _known_name(raw) if len(raw) <= SHORT else _read_name(raw)
 
 
-@lru_cache(maxsize=1024)
-def _short_name(raw: bytes) -> str:
+def _read_name(raw: bytes) -> str:
     return raw.decode().lower()
+
+
+_known_name = lru_cache(maxsize=1024)(_read_name)
 
 
 def _check_host(version: str, headers: Fields) -> None:

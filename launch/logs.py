@@ -42,6 +42,8 @@ class _Lines:
 
 
 def _to_json(render_exception: Any) -> Any:
+    """Return the last step of a chain: it makes a line of an event."""
+
     def to_json(logger: object, method: str, event: Any) -> str:
         if "exc_info" in event:
             event = render_exception(logger, method, event)

@@ -85,7 +85,7 @@ class BaseHandler(RequestHandler):
     the Content-Length; 0 if there is none. `task` is that of `run`.
     """
 
-    # Beyond thirty names the dictionary takes four times as much, and Tornado has twenty in it.
+    # Beyond thirty names the dictionary takes four times as much, and Tornado has a dozen in it.
     __slots__ = (
         "_body",
         "_held",

@@ -7,7 +7,7 @@ from typing import Any
 
 import grpc
 
-from launch.inprocess.rpc import CANCELLED, EOF, FORGOTTEN, OK, Rpc, Status, Take
+from launch.inprocess.rpc import CANCELLED, EOF, FORGOTTEN, OK, Rpc, Sink, Status
 
 
 class _Call(grpc.aio.Call):
@@ -124,25 +124,25 @@ class UnaryStreamCall(_Call, grpc.aio.UnaryStreamCall[Any, Any]):
             raise StopAsyncIteration
         return message
 
-    async def pour(self, take: Take) -> None:
-        """Give each message that is still to come to `take`, in the turn in which it is written.
+    async def pour(self, sink: Sink) -> None:
+        """Give each message that is still to come to `sink`, in the turn in which it is written.
 
-        In place of an iteration, which would wake a task for each message. `take` returns None, or a future:
-        the next message waits for its end. Raises what an iteration would, and what `take` raises.
+        In place of an iteration, which would wake a task for each message. `sink` returns None, or a future:
+        the next message waits for its end. Raises what an iteration would, and what `sink` raises.
         """
         rpc = self._rpc
         self._use(is_iterated=True)
         if rpc.status is None:
-            rpc.pour_into(take)
+            rpc.pour_into(sink)
         try:
             status = rpc.status or await rpc.ended()
         except asyncio.CancelledError:
             self.cancel()
             raise
         self._is_over = True
-        refused, rpc.refused = rpc.refused, None
-        if refused is not None:
-            raise refused
+        fault, rpc.fault = rpc.fault, None
+        if fault is not None:
+            raise fault
         self._raise_for(status)
 
     async def read(self) -> Any:

@@ -16,7 +16,7 @@ from launch.inprocess.metadata import Metadata, Metadatum
 
 T = TypeVar("T")
 
-Take = Callable[[Any], asyncio.Future[None] | None]
+Sink = Callable[[Any], asyncio.Future[None] | None]
 """Takes a message; returns None, or what ends when the next one may come."""
 
 OK: Final = grpc.StatusCode.OK
@@ -48,18 +48,18 @@ class Rpc:
     __slots__ = (
         "_ending",
         "_reader",
+        "_sink",
         "_starting",
-        "_take",
         "_timer",
         "_writer",
         "callbacks",
         "deadline",
+        "fault",
         "initial",
         "invocation",
         "loop",
         "messages",
         "method",
-        "refused",
         "response",
         "status",
         "task",
@@ -77,8 +77,8 @@ class Rpc:
         self._starting: list[asyncio.Future[Metadata]] = []
         self._ending: list[asyncio.Future[Status]] = []
         self.messages: list[Any] = []
-        self._take: Take | None = None
-        self.refused: BaseException | None = None
+        self._sink: Sink | None = None
+        self.fault: BaseException | None = None
         self._reader: asyncio.Future[Any] | None = None
         self._writer: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -105,7 +105,7 @@ class Rpc:
         if self.initial is None:
             self.start(())
         self.messages.clear()
-        self._take = None
+        self._sink = None
         wake(self._ending, status)
         self._end_reader()
         self._wake_writer()
@@ -152,7 +152,7 @@ class Rpc:
             grpc.aio.UsageError: if another message is offered already.
 
         """
-        if self._take is not None:
+        if self._sink is not None:
             taken = self._pour(message)
             if taken is None:
                 return None
@@ -171,12 +171,18 @@ class Rpc:
         self._writer = self.loop.create_future()
         return self._writer
 
-    def pour_into(self, take: "Take") -> None:
-        """Have `take` called with each message from now on, in the turn in which it is written.
+    def pour_into(self, sink: Sink) -> None:
+        """Have `sink` called with each message from now on, in the turn in which it is written.
 
-        What `take` returns is waited for before the next one. What it raises ends this RPC, and is `refused`.
+        What `sink` returns is waited for before the next one. What it raises ends this RPC: its `fault`.
+
+        Raises:
+            grpc.aio.UsageError: if somebody reads messages already.
+
         """
-        self._take = take
+        if self._sink is not None or self._reader is not None:
+            raise grpc.aio.UsageError("Messages are being read already.")
+        self._sink = sink
         if self.messages:
             taken = self._pour(self.messages.pop())
             if taken is None:
@@ -185,9 +191,9 @@ class Rpc:
                 taken.add_done_callback(self._on_taken)
 
     def _pour(self, message: Any) -> asyncio.Future[None] | None:
-        assert self._take is not None  # noqa: S101 (its callers have looked)
+        assert self._sink is not None  # noqa: S101 (its callers have looked)
         try:
-            return self._take(message)
+            return self._sink(message)
         except Exception as exc:  # noqa: BLE001 (it is raised where its caller waits)
             self._refuse(exc)
             return None
@@ -199,7 +205,7 @@ class Rpc:
             self._refuse(failure)
 
     def _refuse(self, failure: BaseException) -> None:
-        self.refused = failure
+        self.fault = failure
         self.abandon(CANCELLED)
 
     def take(self) -> Any:
@@ -216,7 +222,7 @@ class Rpc:
             grpc.aio.UsageError: if somebody else waits for it.
 
         """
-        if self._reader is not None:
+        if self._reader is not None or self._sink is not None:
             raise grpc.aio.UsageError("Another message is being read.")
         reader = self.loop.create_future()
         if self.status is not None:

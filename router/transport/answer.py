@@ -17,11 +17,13 @@ from router.errors import (
 )
 from router.transport.seam import HttpResponse
 
+BROKE_OFF: Final = "The provider's answer broke off."
+
 _PIECE: Final = 1024 * 1024
 """Most bytes that one step of decompression yields: a small input cannot fill the memory."""
 
 _WORDS: Final[tuple[tuple[type[Exception], type[UpstreamError], str], ...]] = (
-    (aiohttp.ClientPayloadError, UpstreamTruncatedError, "The provider's answer broke off."),
+    (aiohttp.ClientPayloadError, UpstreamTruncatedError, BROKE_OFF),
     (aiohttp.ConnectionTimeoutError, UpstreamUnreachableError, "The provider cannot be reached in time."),
     (aiohttp.ClientConnectorCertificateError, UpstreamUnreachableError, "The provider's certificate is bad."),
     (aiohttp.ClientConnectorDNSError, UpstreamUnreachableError, "The provider's host is not known."),
@@ -105,8 +107,7 @@ class _Inflated:
             if self._rest:
                 await asyncio.sleep(0)  # others get their turn while much is made of little
             if not data:
-                msg = "The provider's answer broke off."
-                raise UpstreamTruncatedError(msg)
+                raise UpstreamTruncatedError(BROKE_OFF)
             try:
                 piece = inflater.decompress(data, _PIECE)
             except zlib.error as exc:

@@ -1,4 +1,4 @@
-"""The real transport: HTTP/1.1, one pool of connections for the process.
+"""The real transport: HTTP/1.1, one pool of connections for the short way and one for aiohttp's client.
 
 `HTTPS_PROXY`, `NO_PROXY` and `SSL_CERT_FILE` are honoured. Compressed answers are not asked for (usage
 is read on the way, and compression costs both sides more than loopback or TLS gain), but gzip and
@@ -23,7 +23,7 @@ from yarl import URL
 
 from router.errors import UpstreamDisconnectedError, UpstreamTruncatedError
 from router.transport import direct
-from router.transport.answer import decoded, translated, whole
+from router.transport.answer import BROKE_OFF, decoded, translated, whole
 from router.transport.seam import HttpResponse
 from router.transport.upstream import Answer
 from router.wire.http import HttpRequest
@@ -68,8 +68,8 @@ class _ClientAnswer:
         """See `HttpResponse.read_some`."""
         try:
             return await self._response.content.readany()
-        except (aiohttp.ClientConnectionError, ConnectionError, aiohttp.ClientPayloadError) as exc:
-            raise UpstreamTruncatedError("The provider's answer broke off.") from exc
+        except (aiohttp.ClientConnectionError, ConnectionError) as exc:
+            raise UpstreamTruncatedError(BROKE_OFF) from exc
         except aiohttp.ClientError as exc:
             raise translated(exc) from exc
 

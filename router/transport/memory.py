@@ -19,6 +19,10 @@ class MemoryResponse:
     parts: Iterable[bytes | UpstreamError] = ()
 
     def __post_init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        """Be read from the start: one answer may do for several requests, one after the other."""
         self._coming: Iterator[bytes | UpstreamError] = iter(self.parts)
 
     async def read(self, limit: int) -> bytes:
@@ -49,4 +53,6 @@ class MemoryTransport:
         """See `Transport.send`."""
         del connect_timeout
         self.sent.append(request)
-        yield self._respond(request)
+        response = self._respond(request)
+        response.begin()
+        yield response

@@ -15,7 +15,7 @@ from router.errors import (
     UpstreamTruncatedError,
     UpstreamUnavailableError,
 )
-from router.transport.answer import whole
+from router.transport.answer import BROKE_OFF, whole
 from router.wire.http1 import MalformedError, Response, ResponseReader
 
 READ_AHEAD: Final = 128 * 1024
@@ -251,7 +251,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     @property
     def closed(self) -> "asyncio.Future[None] | None":
-        """What ends when the connection has; None if it is over."""
+        """What ends when the connection has; None if it is over and nobody has asked before."""
         if self._closed is None and self.transport is not None:
             self._closed = self._loop.create_future()
         return self._closed
@@ -281,8 +281,9 @@ class UpstreamConnection(asyncio.Protocol):
 def _limit_ciphertext(transport: asyncio.Transport, most: int | None) -> None:
     """Bound what TLS takes from the socket and does not decipher; None: as it was.
 
-    While reading is paused it must be nothing: what lies there when the provider closes is lost with uvloop,
-    and an answer that ends with its connection would look whole (`SSLProtocol.eof_received`, uvloop 0.23).
+    While reading is paused it must be no more than one read, behind which the socket is left alone, and so is
+    its end: what lies there when uvloop hears of the end is lost, and an answer that ends with its connection
+    would look whole (`SSLProtocol.eof_received`, uvloop 0.23).
     """
     limit = getattr(transport, "set_read_buffer_limits", None)
     if limit is not None:
@@ -292,16 +293,15 @@ def _limit_ciphertext(transport: asyncio.Transport, most: int | None) -> None:
 def _malformed(response: Response, exc: MalformedError) -> Broke:
     cause = MalformedError(str(exc))  # without the frames that it came through
     if response.status:
-        return Broke(UpstreamTruncatedError, _BROKE_OFF, cause)
+        return Broke(UpstreamTruncatedError, BROKE_OFF, cause)
     return Broke(UpstreamUnavailableError, "The provider's answer is not valid HTTP.", cause)
 
 
 def _lost(response: Response, exc: Exception | None) -> Broke:
     if response.status:
-        return Broke(UpstreamTruncatedError, _BROKE_OFF, exc)
+        return Broke(UpstreamTruncatedError, BROKE_OFF, exc)
     words = _HUNG_UP if exc is None else "The connection to the provider failed."
     return Broke(UpstreamDisconnectedError, words, exc)
 
 
-_BROKE_OFF: Final = "The provider's answer broke off."
 _HUNG_UP: Final = "The provider hung up without an answer."

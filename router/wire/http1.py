@@ -27,8 +27,8 @@ class MalformedError(Exception):
 class Response:
     """What has come of a response. `status` is 0 until its head is whole.
 
-    `headers` by their names in lower case; of repeated ones the first. `pieces` are what came of the body,
-    to be taken by whoever reads it; `size` counts their bytes.
+    `headers` by their names in lower case; of repeated ones the first, but of `transfer-encoding` the last.
+    `pieces` are what came of the body, to be taken by whoever reads it; `size` counts their bytes.
     """
 
     __slots__ = ("headers", "is_over", "keeps_alive", "lasts", "pieces", "size", "status")

@@ -1,10 +1,10 @@
 import pytest
-from tornado.httputil import HTTPHeaders
 
 from edge.cors import CorsPolicy
+from tests.support.headers import fields
 
 A = "https://a.example"
-PREFLIGHT = HTTPHeaders(
+PREFLIGHT = fields(
     {
         "Origin": A,
         "Access-Control-Request-Method": "POST",
@@ -48,7 +48,7 @@ def test_a_preflight_is_an_options_request_that_names_origin_and_method() -> Non
 
     assert policy.is_preflight("OPTIONS", PREFLIGHT)
     assert not policy.is_preflight("POST", PREFLIGHT)
-    assert not policy.is_preflight("OPTIONS", HTTPHeaders({"Origin": A}))
+    assert not policy.is_preflight("OPTIONS", fields({"Origin": A}))
 
 
 def test_a_granted_preflight_names_methods_and_what_was_asked_for() -> None:
@@ -60,7 +60,7 @@ def test_a_granted_preflight_names_methods_and_what_was_asked_for() -> None:
 
 
 def test_names_that_are_none_are_not_reflected() -> None:
-    asked = HTTPHeaders({**PREFLIGHT, "Access-Control-Request-Headers": "a: b; c"})
+    asked = fields({**PREFLIGHT, "Access-Control-Request-Headers": "a: b; c"})
 
     assert "access-control-allow-headers" not in dict(
         CorsPolicy(["*"]).preflight_headers(asked, {})
@@ -68,6 +68,6 @@ def test_names_that_are_none_are_not_reflected() -> None:
 
 
 def test_a_foreign_origin_is_granted_nothing() -> None:
-    asked = HTTPHeaders({**PREFLIGHT, "Origin": "https://b.example"})
+    asked = fields({**PREFLIGHT, "Origin": "https://b.example"})
 
     assert CorsPolicy([A]).preflight_headers(asked, {"POST"}) == ()

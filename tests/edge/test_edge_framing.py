@@ -75,10 +75,6 @@ def test_a_head_has_its_lines_as_they_came() -> None:
     assert end is END
     assert head.start_line == ("GET", "/x", "HTTP/1.1")
     assert head.headers == {"host": "x", "x-a": "one,two", "x-b": "é", "x-c": ""}
-    for name in ("x-d", "X-D"):
-        assert name not in head.headers
-        with pytest.raises(KeyError):
-            head.headers[name]
 
 
 @pytest.mark.parametrize(
@@ -196,7 +192,7 @@ def test_chunks_that_are_not_as_they_should_be_are_refused(framing: bytes) -> No
         read(reader, framing + b"-" * 20)
 
 
-def test_an_answers_head_has_a_line_for_each_value() -> None:
+def test_an_answers_head_has_a_line_for_each_header() -> None:
     headers = {"content-type": "a", "x-b": "é"}
 
     assert (

@@ -1,5 +1,4 @@
 import pytest
-from tornado.httputil import HTTPHeaders
 
 from edge.headers import (
     DEADLINE_MARGIN,
@@ -10,29 +9,30 @@ from edge.headers import (
     request_id,
     response_headers,
 )
+from tests.support.headers import fields
 
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
 @pytest.mark.parametrize("given", ["a", "req 1/2:3", "x" * 128, "~!"])
 def test_a_fit_request_id_is_kept(given: str) -> None:
-    assert request_id(HTTPHeaders({"X-Request-Id": given})) == given
+    assert request_id(fields({"X-Request-Id": given})) == given
 
 
 @pytest.mark.parametrize("given", ["", "x" * 129, "caf\xe9", "a\tb"])
 def test_an_unfit_request_id_is_replaced(given: str) -> None:
-    fresh = request_id(HTTPHeaders({"X-Request-Id": given}))
+    fresh = request_id(fields({"X-Request-Id": given}))
 
     assert fresh != given
     assert len(fresh) == 32
 
 
 def test_each_request_without_an_id_gets_its_own() -> None:
-    assert request_id(HTTPHeaders()) != request_id(HTTPHeaders())
+    assert request_id(fields()) != request_id(fields())
 
 
 def test_what_the_router_understands_is_sent_and_nothing_else() -> None:
-    headers = HTTPHeaders(
+    headers = fields(
         {
             "Authorization": "Bearer k",
             "Traceparent": TRACEPARENT,
@@ -66,19 +66,19 @@ def test_what_the_router_understands_is_sent_and_nothing_else() -> None:
     ],
 )
 def test_a_value_that_cannot_travel_is_left_out(name: str, value: str) -> None:
-    assert call_metadata(HTTPHeaders({name: value}), "id") == (("x-request-id", "id"),)
+    assert call_metadata(fields({name: value}), "id") == (("x-request-id", "id"),)
 
 
 @pytest.mark.parametrize(
     ("asked", "seconds"), [("5", 5), ("0.25", 0.25), (".5", 0.5), ("1e1", 10), ("2.", 2)]
 )
 def test_a_caller_can_lower_the_deadline(asked: str, seconds: float) -> None:
-    assert call_timeout(HTTPHeaders({"X-Trunkline-Timeout": asked}), 600) == seconds
+    assert call_timeout(fields({"X-Trunkline-Timeout": asked}), 600) == seconds
 
 
 @pytest.mark.parametrize("asked", [None, "601.5", "1e300"])
 def test_no_caller_can_raise_it(asked: str | None) -> None:
-    headers = HTTPHeaders({"X-Trunkline-Timeout": asked} if asked else {})
+    headers = fields({"X-Trunkline-Timeout": asked} if asked else {})
 
     assert call_timeout(headers, 600) == 600 + DEADLINE_MARGIN
 
@@ -88,7 +88,7 @@ def test_no_caller_can_raise_it(asked: str | None) -> None:
 )
 def test_a_deadline_must_be_a_positive_number(asked: str) -> None:
     with pytest.raises(ValueError, match="x-trunkline-timeout"):
-        call_timeout(HTTPHeaders({"X-Trunkline-Timeout": asked}), 600)
+        call_timeout(fields({"X-Trunkline-Timeout": asked}), 600)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_a_deadline_must_be_a_positive_number(asked: str) -> None:
     ],
 )
 def test_json_in_utf8_is_accepted_and_so_is_no_type(headers: dict[str, str]) -> None:
-    assert find_media_fault(HTTPHeaders(headers)) is None
+    assert find_media_fault(fields(headers)) is None
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_json_in_utf8_is_accepted_and_so_is_no_type(headers: dict[str, str]) -> 
     ],
 )
 def test_every_other_form_is_a_fault(headers: dict[str, str]) -> None:
-    assert find_media_fault(HTTPHeaders(headers)) is not None
+    assert find_media_fault(fields(headers)) is not None
 
 
 def test_a_client_sees_listed_metadata_only() -> None:

@@ -118,7 +118,7 @@ async def test_a_failure_comes_behind_what_was_written(local_way: Way) -> None:
 async def test_a_deadline_ends_pouring_and_the_servicer(local_way: Way) -> None:
     hanging = Hanging(b"1")
     local_way.servicer.stream = hanging.stream
-    sink, call = Sink(), local_way.streamed(timeout=0.2)
+    sink, call = Sink(), local_way.streamed(timeout=3)
     failure = await failure_of(call.pour(sink))
 
     assert sink.chunks == [b"1"]
@@ -156,3 +156,17 @@ async def test_a_servicer_that_waits_for_the_sink_is_ended_with_its_call(local_w
     with pytest.raises(asyncio.CancelledError):
         await soon(pouring)
     assert sink.chunks == [b"b"]
+
+
+async def test_messages_are_poured_or_read_by_one(local_way: Way) -> None:
+    hanging = Hanging()
+    local_way.servicer.stream = hanging.stream
+    sink, call = Sink(), local_way.streamed()
+    pouring = asyncio.create_task(call.pour(sink))
+    await soon(hanging.entered.wait())
+    with pytest.raises(grpc.aio.UsageError):
+        await call.pour(sink)
+    hanging.release.set()
+    await soon(pouring)
+
+    assert sink.chunks == [b"last"]

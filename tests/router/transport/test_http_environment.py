@@ -88,7 +88,7 @@ async def test_hosts_that_the_environment_spares_are_reached_directly(
 
 @pytest.mark.parametrize("method", ["POST", "GET"], ids=["our own", "aiohttp's client"])
 async def test_chunks_that_are_framed_wrongly_wake_the_reader(method: str) -> None:
-    """aiohttp drops such a connection without a word to who reads the body."""
+    """aiohttp's client drops such a connection without a word to who reads the body."""
     is_read = asyncio.Event()
 
     async def broken(request: Request, connection: Connection) -> None:

@@ -13,7 +13,8 @@ import pytest
 from tests.support.tls import certificate
 
 SIZE = 1_500_000
-"""Bytes: more than the sockets, TLS and we keep for a reader who is away."""
+"""Bytes: more than we keep for a reader who is away, and TLS. The socket takes all of it, where the system
+lets it, so that the provider is gone before it is read."""
 
 PROGRAM = """
 import asyncio, os, socket, ssl, sys, threading, uvloop
