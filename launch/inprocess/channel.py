@@ -25,7 +25,6 @@ class InProcessChannel(grpc.aio.Channel):
         self.server = server
         self.under_way: set[Rpc] = set()
         self._is_closed = False
-        self._loop: asyncio.AbstractEventLoop | None = None
 
     def __repr__(self) -> str:
         return f"<InProcessChannel {self.get_state().name} [{len(self.under_way)} calls]>"
@@ -51,12 +50,6 @@ class InProcessChannel(grpc.aio.Channel):
         for rpc in tuple(self.under_way):
             rpc.abandon(CANCELLED)
         self.server.wake_waiting()
-
-    def loop(self) -> asyncio.AbstractEventLoop:
-        """Return the loop that it lives on: that of its first call."""
-        if self._loop is None:
-            self._loop = asyncio.get_running_loop()
-        return self._loop
 
     def raise_if_closed(self) -> None:
         """Raise UsageError once it is closed."""
@@ -132,7 +125,7 @@ class _Method:
         """Start a call, which runs whether or not it is awaited. Raises UsageError on a closed channel."""
         channel = self._channel
         channel.raise_if_closed()
-        rpc = Rpc(self._method, channel.loop(), timeout)
+        rpc = Rpc(self._method, asyncio.get_running_loop(), timeout)
         try:
             rpc.invocation = checked(metadata)
         except grpc.aio.InternalError as exc:

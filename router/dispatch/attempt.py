@@ -117,10 +117,9 @@ class Attempt:
         if stream is None:
             return
         try:
-            idle, mask = self._timeouts.idle, self._mask
             while not stream.is_finished:
-                if batch := await stream.read(idle):
-                    yield batch if mask.is_clean(batch.chunks) else _masked(batch, mask)
+                if batch := await stream.read(self._timeouts.idle):
+                    yield _masked(batch, self._mask)
             if stream.failure and not stream.is_failure_told:
                 raise stream.failure
         except TrunklineError as exc:

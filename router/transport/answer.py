@@ -2,8 +2,9 @@
 
 import asyncio
 import zlib
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Mapping
-from typing import Final, Protocol
+from typing import Final
 
 import aiohttp
 from aiohttp.http import HttpProcessingError
@@ -18,6 +19,9 @@ from router.errors import (
 from router.transport.seam import HttpResponse
 
 BROKE_OFF: Final = "The provider's answer broke off."
+HUNG_UP: Final = "The provider hung up without an answer."
+FAILED: Final = "The connection to the provider failed."
+NOT_HTTP: Final = "The provider's answer is not valid HTTP."
 
 _PIECE: Final = 1024 * 1024
 """Most bytes that one step of decompression yields: a small input cannot fill the memory."""
@@ -28,12 +32,12 @@ _WORDS: Final[tuple[tuple[type[Exception], type[UpstreamError], str], ...]] = (
     (aiohttp.ClientConnectorCertificateError, UpstreamUnreachableError, "The provider's certificate is bad."),
     (aiohttp.ClientConnectorDNSError, UpstreamUnreachableError, "The provider's host is not known."),
     (aiohttp.ClientConnectorError, UpstreamUnreachableError, "The provider cannot be reached."),
-    (aiohttp.ServerDisconnectedError, UpstreamDisconnectedError, "The provider hung up without an answer."),
-    (aiohttp.ClientOSError, UpstreamDisconnectedError, "The connection to the provider failed."),
-    (aiohttp.ClientResponseError, UpstreamUnavailableError, "The provider's answer is not valid HTTP."),
+    (aiohttp.ServerDisconnectedError, UpstreamDisconnectedError, HUNG_UP),
+    (aiohttp.ClientOSError, UpstreamDisconnectedError, FAILED),
+    (aiohttp.ClientResponseError, UpstreamUnavailableError, NOT_HTTP),
     (aiohttp.ClientError, UpstreamUnavailableError, "The request to the provider failed."),
-    (HttpProcessingError, UpstreamUnavailableError, "The provider's answer is not valid HTTP."),
-    (ConnectionError, UpstreamDisconnectedError, "The connection to the provider failed."),
+    (HttpProcessingError, UpstreamUnavailableError, NOT_HTTP),
+    (ConnectionError, UpstreamDisconnectedError, FAILED),
     (TimeoutError, UpstreamDisconnectedError, "The provider did not answer in time."),
     (ValueError, UpstreamUnavailableError, "The provider's address cannot be used."),
 )  # fmt: skip
@@ -48,23 +52,26 @@ def translated(exc: Exception) -> UpstreamError:
     return UpstreamUnavailableError("The request to the provider failed.")
 
 
-class Pieces(Protocol):
-    """A body as it comes; see `HttpResponse.read_some`."""
+class Readable(ABC):
+    """What gives its body as it comes, and so can give it whole; see `HttpResponse`."""
 
-    def read_some(self) -> Awaitable[bytes]: ...
+    __slots__ = ()
 
+    @abstractmethod
+    def read_some(self) -> Awaitable[bytes]:
+        """See `HttpResponse.read_some`."""
 
-async def whole(body: Pieces, limit: int) -> bytes:
-    """Return a whole body; see `HttpResponse.read`."""
-    pieces: list[bytes] = []
-    size = 0
-    while piece := await body.read_some():
-        size += len(piece)
-        if size > limit:
-            msg = f"The provider's answer is larger than {limit} bytes."
-            raise UpstreamUnavailableError(msg)
-        pieces.append(piece)
-    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+    async def read(self, limit: int) -> bytes:
+        """See `HttpResponse.read`."""
+        pieces: list[bytes] = []
+        size = 0
+        while piece := await self.read_some():
+            size += len(piece)
+            if size > limit:
+                msg = f"The provider's answer is larger than {limit} bytes."
+                raise UpstreamUnavailableError(msg)
+            pieces.append(piece)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
 _ZIPPED: Final = frozenset({"gzip", "x-gzip", "deflate"})
@@ -78,7 +85,7 @@ def decoded(answer: HttpResponse) -> HttpResponse:
     return _Inflated(answer, is_known=encoding in _ZIPPED)
 
 
-class _Inflated:
+class _Inflated(Readable):
     """A compressed answer, as it was before."""
 
     __slots__ = ("_answer", "_inflater", "_is_known", "_rest", "headers", "status")
@@ -92,10 +99,6 @@ class _Inflated:
         self._inflater = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
         self._rest = b""
 
-    async def read(self, limit: int) -> bytes:
-        """See `HttpResponse.read`."""
-        return await whole(self, limit)
-
     async def read_some(self) -> bytes:
         """See `HttpResponse.read_some`."""
         if not self._is_known:
@@ -103,9 +106,9 @@ class _Inflated:
             raise UpstreamUnavailableError(msg)
         inflater = self._inflater
         while not inflater.eof:
-            data = self._rest or await self._answer.read_some()
             if self._rest:
                 await asyncio.sleep(0)  # others get their turn while much is made of little
+            data = self._rest or await self._answer.read_some()
             if not data:
                 raise UpstreamTruncatedError(BROKE_OFF)
             try:

@@ -14,16 +14,14 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final
 from urllib.request import getproxies, proxy_bypass
-from weakref import WeakKeyDictionary
 
 import aiohttp
-from aiohttp.client_proto import ResponseHandler
 from aiohttp.http import HttpProcessingError
 from yarl import URL
 
 from router.errors import UpstreamDisconnectedError, UpstreamTruncatedError
 from router.transport import direct
-from router.transport.answer import BROKE_OFF, decoded, translated, whole
+from router.transport.answer import BROKE_OFF, Readable, decoded, translated
 from router.transport.seam import HttpResponse
 from router.transport.upstream import Answer
 from router.wire.http import HttpRequest
@@ -50,19 +48,24 @@ def _payload(body: bytes) -> bytes | io.BytesIO | None:
     return io.BytesIO(body) if len(body) > LARGE else body or None
 
 
-class _ClientAnswer:
-    """An answer that aiohttp's client reads; see `HttpResponse`. `close` it."""
+class _ClientAnswer(Readable):
+    """An answer that aiohttp's client reads; see `HttpResponse`. `close` it.
 
-    def __init__(self, response: aiohttp.ClientResponse, watch: "_Watch") -> None:
+    aiohttp drops a connection on malformed framing without a word to whoever reads the body, whom this wakes.
+    """
+
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
         self._response = response
-        self._watch = watch
-        self._watched = watch.begin(response)
         self.status = response.status
         self.headers: Mapping[str, str] = response.headers
-
-    async def read(self, limit: int) -> bytes:
-        """See `HttpResponse.read`."""
-        return await whole(self, limit)
+        # Nobody has to be woken whose body is in already. (A protocol without messages is false.)
+        protocol = response.connection.protocol if response.connection else None
+        self._closed = None if protocol is None else protocol.closed
+        if self._closed is not None:
+            # Connections outlive answers: this one stays, and stays one.
+            self._closed.remove_done_callback(_heard)
+            self._closed.add_done_callback(_heard)
+            self._closed.add_done_callback(self._on_closed)
 
     async def read_some(self) -> bytes:
         """See `HttpResponse.read_some`."""
@@ -75,44 +78,20 @@ class _ClientAnswer:
 
     def close(self) -> None:
         """Read no more: a connection that is not at the end of the body ends with it."""
-        self._watch.end(self._watched)
+        if self._closed is not None:
+            self._closed.remove_done_callback(self._on_closed)
         self._response.close()
 
-
-class _Watch:
-    """Wakes the reader of an answer whose connection is gone.
-
-    aiohttp drops a connection on malformed framing without a word to whoever reads the body. One callback per
-    connection, not per answer: connections outlive answers.
-    """
-
-    def __init__(self) -> None:
-        self._reading: dict[ResponseHandler, aiohttp.StreamReader] = {}
-        self._known: WeakKeyDictionary[ResponseHandler, bool] = WeakKeyDictionary()
-
-    def begin(self, response: aiohttp.ClientResponse) -> ResponseHandler | None:
-        """Watch the connection of `response`; None if its body is in already."""
-        protocol = response.connection.protocol if response.connection else None
-        if protocol is None:
-            return None
-        self._reading[protocol] = response.content
-        closed = None if protocol in self._known else protocol.closed
-        if closed is not None:
-            self._known[protocol] = True
-            closed.add_done_callback(lambda future: self._on_closed(protocol, future))
-        return protocol
-
-    def end(self, protocol: ResponseHandler | None) -> None:
-        """Watch no longer."""
-        if protocol is not None:
-            self._reading.pop(protocol, None)
-
-    def _on_closed(self, protocol: ResponseHandler, closed: "asyncio.Future[None]") -> None:
-        if not closed.cancelled():
-            closed.exception()
-        content = self._reading.pop(protocol, None)
-        if content is not None and not content.is_eof() and content.exception() is None:
+    def _on_closed(self, _: "asyncio.Future[None]") -> None:
+        content = self._response.content
+        if not content.is_eof() and content.exception() is None:
             content.set_exception(aiohttp.ClientPayloadError("the connection is gone"))
+
+
+def _heard(closed: "asyncio.Future[None]") -> None:
+    """Take note of how a connection has ended, which asyncio would miss."""
+    if not closed.cancelled():
+        closed.exception()
 
 
 class _Proxies:
@@ -138,7 +117,6 @@ class AiohttpTransport:
         self._pool: direct.Pool | None = None
         self._targets: dict[str, direct.Target | None] = {}
         self._proxies = _Proxies()
-        self._watch = _Watch()
         self._is_closed = False
 
     def _open(self) -> tuple[aiohttp.ClientSession, direct.Pool]:
@@ -184,7 +162,7 @@ class AiohttpTransport:
             *(ConnectionError, TimeoutError, ValueError),
         ) as exc:
             raise translated(exc) from exc
-        return _ClientAnswer(response, self._watch)
+        return _ClientAnswer(response)
 
     def _target(self, request: HttpRequest, session: aiohttp.ClientSession) -> direct.Target | None:
         """Return where the short way leads; None for a request that cannot take it."""

@@ -5,13 +5,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from router.errors import UpstreamError
-from router.transport.answer import whole
+from router.transport.answer import Readable
 from router.values import NO_HEADERS
 from router.wire.http import HttpRequest
 
 
 @dataclass
-class MemoryResponse:
+class MemoryResponse(Readable):
     """An answer made beforehand: `parts` are what arrives, one read each; an error among them is raised."""
 
     status: int = 200
@@ -24,10 +24,6 @@ class MemoryResponse:
     def begin(self) -> None:
         """Be read from the start: one answer may do for several requests, one after the other."""
         self._coming: Iterator[bytes | UpstreamError] = iter(self.parts)
-
-    async def read(self, limit: int) -> bytes:
-        """See `HttpResponse.read`."""
-        return await whole(self, limit)
 
     async def read_some(self) -> bytes:
         """See `HttpResponse.read_some`."""

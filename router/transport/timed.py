@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Protocol
 
 from router.errors import UpstreamTruncatedError
-from router.transport.answer import whole
+from router.transport.answer import Readable
 from router.wire.http import HttpRequest
 
 
@@ -27,7 +27,7 @@ class TimedAnswer(Protocol):
     def is_cut(self) -> bool: ...
 
 
-class TimedResponse:
+class TimedResponse(Readable):
     """An answer as it is performed. Lives as long as its call; read at most once."""
 
     def __init__(self, answer: TimedAnswer, sleep: Callable[[float], Awaitable[None]]) -> None:
@@ -36,10 +36,6 @@ class TimedResponse:
         self._answer = answer
         self._parts = iter(answer.parts)
         self._sleep = sleep
-
-    async def read(self, limit: int) -> bytes:
-        """See `HttpResponse.read`."""
-        return await whole(self, limit)
 
     async def read_some(self) -> bytes:
         """See `HttpResponse.read_some`."""

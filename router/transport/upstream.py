@@ -15,7 +15,7 @@ from router.errors import (
     UpstreamTruncatedError,
     UpstreamUnavailableError,
 )
-from router.transport.answer import BROKE_OFF, whole
+from router.transport.answer import BROKE_OFF, FAILED, HUNG_UP, NOT_HTTP, Readable
 from router.wire.http1 import MalformedError, Response, ResponseReader
 
 READ_AHEAD: Final = 128 * 1024
@@ -35,7 +35,7 @@ class Lease(Protocol):
         """Close it, unless it was given back."""
 
 
-class Answer:
+class Answer(Readable):
     """The answer to one request; see `HttpResponse`. Its connection is free once all of it has come."""
 
     __slots__ = ("_broke", "_connection", "_headed", "_lease", "_loop", "_response", "_waiter")
@@ -88,10 +88,6 @@ class Answer:
         else:
             self._waiter = future
         return future
-
-    async def read(self, limit: int) -> bytes:
-        """See `HttpResponse.read`."""
-        return await whole(self, limit)
 
     def close(self) -> None:
         """Read no more: a connection that is not at the end of the body ends with it."""
@@ -171,7 +167,7 @@ class UpstreamConnection(asyncio.Protocol):
 
         """
         if self.transport is None or not self.is_connected():
-            raise UpstreamDisconnectedError(_HUNG_UP)
+            raise UpstreamDisconnectedError(HUNG_UP)
         self.should_close = True  # until the answer is complete
         self._response = self._reader.begin()
         self._answer = Answer(self, self._response, self._loop, lease)
@@ -294,14 +290,10 @@ def _malformed(response: Response, exc: MalformedError) -> Broke:
     cause = MalformedError(str(exc))  # without the frames that it came through
     if response.status:
         return Broke(UpstreamTruncatedError, BROKE_OFF, cause)
-    return Broke(UpstreamUnavailableError, "The provider's answer is not valid HTTP.", cause)
+    return Broke(UpstreamUnavailableError, NOT_HTTP, cause)
 
 
 def _lost(response: Response, exc: Exception | None) -> Broke:
     if response.status:
         return Broke(UpstreamTruncatedError, BROKE_OFF, exc)
-    words = _HUNG_UP if exc is None else "The connection to the provider failed."
-    return Broke(UpstreamDisconnectedError, words, exc)
-
-
-_HUNG_UP: Final = "The provider hung up without an answer."
+    return Broke(UpstreamDisconnectedError, HUNG_UP if exc is None else FAILED, exc)

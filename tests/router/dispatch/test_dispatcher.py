@@ -23,7 +23,7 @@ from router.errors import (
     UpstreamTruncatedError,
     UpstreamUnavailableError,
 )
-from router.transport.answer import whole
+from router.transport.answer import Readable
 from router.transport.memory import MemoryResponse, MemoryTransport
 from router.transport.seam import HttpResponse
 from router.values import NO_HEADERS, Endpoint, Usage
@@ -216,7 +216,7 @@ async def test_what_the_caller_got_wrong_is_the_callers_to_hear() -> None:
     assert (endpoint.value.param, mismatch.value.param) == ("model", "stream")
 
 
-class Silent:
+class Silent(Readable):
     """A transport that gives its head, then `parts`, then says nothing for ever."""
 
     def __init__(self, *parts: bytes, has_head: bool = True) -> None:
@@ -236,9 +236,6 @@ class Silent:
             yield self
         finally:
             self.is_closed = True
-
-    async def read(self, limit: int) -> bytes:
-        return await whole(self, limit)
 
     async def read_some(self) -> bytes:
         for part in self._left:
